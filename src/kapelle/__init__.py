@@ -1,0 +1,1 @@
+"""Kapelle: a self-hosted customer engagement platform."""

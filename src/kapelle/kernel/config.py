@@ -1,0 +1,78 @@
+"""Where this installation lives and which engines it uses, read once from the environment. Pure: no Django."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kapelle.kernel.errors import KapelleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ConfigInvalid(KapelleError):
+    """A setting in the environment cannot be used; the message names it and says what it takes."""
+
+    code = "config_invalid"
+
+
+@dataclass(frozen=True)
+class Config:
+    """One installation's settings. `None` for an engine's URL means: run the embedded one."""
+
+    home: Path
+    port: int
+    host: str
+    database_url: str | None
+    clickhouse_url: str | None
+    clickhouse_cluster: str | None
+    public_url: str
+    collect_rate: int
+    """Events a second that one write key may send before the edge answers 429."""
+
+    @cached_property
+    def run_dir(self) -> Path:
+        """Sockets, process ids and other things that a reboot may lose."""
+        return self.home / "run"
+
+    @cached_property
+    def keys_dir(self) -> Path:
+        """Secrets that must never stand in a database or its backup."""
+        return self.home / "keys"
+
+    @cached_property
+    def spill_dir(self) -> Path:
+        """Events accepted while PostgreSQL was away."""
+        return self.home / "spill"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """Read the settings; raises ConfigInvalid with the variable's name."""
+    env = os.environ if environ is None else environ
+    port = _integer(env, "PORT", 8000)
+    host = env.get("KAPELLE_HOST") or "127.0.0.1"
+    return Config(
+        home=Path(env.get("KAPELLE_HOME") or ".kapelle").absolute(),
+        port=port,
+        host=host,
+        database_url=env.get("DATABASE_URL") or None,
+        clickhouse_url=env.get("CLICKHOUSE_URL") or None,
+        clickhouse_cluster=env.get("CLICKHOUSE_CLUSTER") or None,
+        public_url=(env.get("KAPELLE_PUBLIC_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
+        collect_rate=_integer(env, "KAPELLE_COLLECT_RATE", 100_000),
+    )
+
+
+def _integer(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise ConfigInvalid(f"{name} is {text!r}, but it must be a whole number from 0 up.")
+    return value

@@ -1,0 +1,1 @@
+"""Composition only: settings, addresses, subscriptions, command line. Nothing below may import it."""
