@@ -13,7 +13,7 @@ _offset = 0
 
 def uuid7(unix_ms: int | None = None) -> UUID:
     """A new UUIDv7; `unix_ms` sets its time part (milliseconds since 1970), now by default."""
-    global _pool, _offset  # one read of the kernel's generator serves hundreds of ids on the hot path
+    global _pool, _offset  # noqa: PLW0603  # one read of the kernel's generator serves hundreds of ids on the hot path
     if _offset + 10 > len(_pool):
         _pool, _offset = os.urandom(_POOL_SIZE), 0
     tail = int.from_bytes(_pool[_offset : _offset + 10], "big")

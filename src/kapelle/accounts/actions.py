@@ -1,0 +1,78 @@
+"""Writes on workspaces, keys and the audit log."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+
+from kapelle.accounts.contracts import Scope, WorkspaceInfo
+from kapelle.accounts.models import ApiKey, AuditEntry, IdempotencyKey, Workspace
+from kapelle.accounts.queries import get_workspace_by_id, hash_secret
+from kapelle.kernel.errors import Conflict, Invalid, NotFound
+from kapelle.kernel.tenancy import workspace_scope
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no letters that are misread
+_SECRET_LENGTH = 33  # 33 letters of 31 are 163 bits
+
+
+def create_workspace(
+    *, slug: str, name: str, now: datetime, timezone: str = "UTC", currency: str = "EUR"
+) -> WorkspaceInfo:
+    """Create a workspace; raises Invalid for an unusable slug, Conflict if it is taken."""
+    if not _SLUG.fullmatch(slug):
+        raise Invalid(f"{slug!r} cannot be a workspace's short name: use a-z, 0-9 and inner hyphens, 63 at most.")
+    try:
+        with transaction.atomic():
+            row = Workspace.objects.create(slug=slug, name=name, timezone=timezone, currency=currency, created_at=now)
+    except IntegrityError as error:
+        raise Conflict(f"There is already a workspace {slug!r}.") from error
+    return get_workspace_by_id(row.id)
+
+
+def create_key(*, workspace_id: UUID, name: str, scope: Scope, now: datetime, actor: str) -> str:
+    """Create a key and return its secret: the only time that it can be seen."""
+    prefix = {Scope.WRITE: "kw", Scope.READ: "kr", Scope.ADMIN: "ka"}[scope]
+    secret = f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
+    with workspace_scope(workspace_id):
+        row = ApiKey.objects.create(
+            name=name, scope=scope, prefix=secret[:8], secret_hash=hash_secret(secret), created_at=now
+        )
+        record_audit(actor=actor, action="key.created", target=str(row.id), now=now, name=name, scope=scope)
+    return secret
+
+
+def revoke_key(*, workspace_id: UUID, key_id: UUID, now: datetime, actor: str) -> None:
+    """Make a key useless from now on (the edge forgets it within 5 s); raises NotFound."""
+    with workspace_scope(workspace_id):
+        changed = ApiKey.objects.filter(id=key_id, revoked_at=None).update(revoked_at=now)
+        if not changed:
+            raise NotFound(f"There is no live key {key_id} in this workspace.")
+        record_audit(actor=actor, action="key.revoked", target=str(key_id), now=now)
+
+
+def record_audit(*, actor: str, action: str, target: str, now: datetime, **details: Any) -> None:
+    """Write an audit row in the open scope's transaction. Called by actions, never by views."""
+    AuditEntry.objects.create(actor=actor, action=action, target=target, at=now, details=details)
+
+
+def reserve_answer(*, key: str, request_hash: bytes, now: datetime) -> None:
+    """Claim an Idempotency-Key in the open transaction; a twin request waits here, then gets IntegrityError."""
+    IdempotencyKey.objects.create(key=key, request_hash=request_hash, created_at=now)
+
+
+def remember_answer(*, key: str, status: int, content_type: str, body: bytes) -> None:
+    """Keep the answer beside the claimed key, in the same transaction as the change it reports."""
+    IdempotencyKey.objects.filter(key=key).update(status=status, content_type=content_type, body=body)
+
+
+def forget_answers(*, before: datetime) -> int:
+    """Drop answers older than `before` in the open scope; returns how many."""
+    return IdempotencyKey.objects.filter(created_at__lt=before).delete()[0]

@@ -1,0 +1,53 @@
+"""What other modules may know of workspaces and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+
+class Scope(StrEnum):
+    """What a secret key may do."""
+
+    WRITE = "write"  # collect events, nothing else: the key that stands in a web page
+    READ = "read"  # every GET of the product API
+    ADMIN = "admin"  # everything
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceInfo:
+    """A brand's project."""
+
+    id: UUID
+    slug: str
+    name: str
+    timezone: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """An API key without its secret."""
+
+    id: UUID
+    workspace_id: UUID
+    name: str
+    scope: Scope
+    prefix: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedAnswer:
+    """The first answer to a request with an Idempotency-Key."""
+
+    request_hash: bytes
+    status: int
+    content_type: str
+    body: bytes

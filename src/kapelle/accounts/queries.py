@@ -1,0 +1,78 @@
+"""Reads of workspaces and keys."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from kapelle.accounts.contracts import KeyInfo, RememberedAnswer, Scope, WorkspaceInfo
+from kapelle.accounts.models import ApiKey, IdempotencyKey, Workspace
+from kapelle.kernel.errors import NotFound
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+MAX_KEYS = 500
+
+
+def hash_secret(secret: str) -> bytes:
+    """SHA-256 of a key. Keys are 160 random bits, so a slow hash would guard nothing and cost every request."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def find_key(secret: str) -> KeyInfo | None:
+    """The live key with this secret, or None."""
+    row = ApiKey.unscoped.filter(secret_hash=hash_secret(secret), revoked_at=None).first()
+    return _key_info(row) if row else None
+
+
+def list_keys() -> list[KeyInfo]:
+    """The workspace's keys, newest first, revoked ones included."""
+    return [_key_info(row) for row in ApiKey.objects.order_by("-created_at")[:MAX_KEYS]]
+
+
+def get_workspace(slug: str) -> WorkspaceInfo:
+    """The workspace of this short name; raises NotFound."""
+    row = Workspace.objects.filter(slug=slug).first()
+    if row is None:
+        raise NotFound(f"There is no workspace {slug!r}. `kapelle workspace list` shows the ones that exist.")
+    return _workspace_info(row)
+
+
+def get_workspace_by_id(workspace_id: UUID) -> WorkspaceInfo:
+    """The workspace of this id; raises NotFound."""
+    row = Workspace.objects.filter(id=workspace_id).first()
+    if row is None:
+        raise NotFound(f"There is no workspace {workspace_id}.")
+    return _workspace_info(row)
+
+
+def list_workspaces() -> list[WorkspaceInfo]:
+    """All workspaces of the installation; for the operator and the maintenance loops only."""
+    return [_workspace_info(row) for row in Workspace.objects.order_by("slug")]
+
+
+def find_answer(key: str) -> RememberedAnswer | None:
+    """The remembered answer under this Idempotency-Key, or None."""
+    row = IdempotencyKey.objects.filter(key=key).first()
+    if row is None or row.status is None:
+        return None
+    return RememberedAnswer(
+        request_hash=bytes(row.request_hash), status=row.status, content_type=row.content_type, body=bytes(row.body)
+    )
+
+
+def _workspace_info(row: Workspace) -> WorkspaceInfo:
+    return WorkspaceInfo(id=row.id, slug=row.slug, name=row.name, timezone=row.timezone, currency=row.currency)
+
+
+def _key_info(row: ApiKey) -> KeyInfo:
+    return KeyInfo(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        name=row.name,
+        scope=Scope(row.scope),
+        prefix=row.prefix,
+        created_at=row.created_at,
+        revoked_at=row.revoked_at,
+    )

@@ -1,0 +1,1 @@
+"""What is sold and what was bought: products, categories, orders with lines, statuses and returns."""

@@ -1,0 +1,1 @@
+"""Who a person is: profile, identifiers, merges with their journal, attributes with their source, the timeline."""

@@ -1,0 +1,183 @@
+"""Real engines for all tests. Each test makes its own workspace and really commits: isolation is the product's own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from kapelle.kernel import config as kernel_config
+
+if TYPE_CHECKING:
+    from kapelle.accounts.contracts import WorkspaceInfo
+    from kapelle.kernel.config import Config
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One installation a test process: its own home, its own cluster, migrated once."""
+    home = tempfile.mkdtemp(prefix="kapelle-test-")
+    os.environ["KAPELLE_HOME"] = home
+    os.environ["DJANGO_SETTINGS_MODULE"] = "kapelle.web.settings"
+    os.environ["KAPELLE_DATABASE_ROLE"] = ""
+    if base := os.environ.get("KAPELLE_TEST_DATABASE_URL"):
+        os.environ["DATABASE_URL"] = _fresh_database(base)
+    config.stash[_HOME] = home
+
+
+_HOME = pytest.StashKey[str]()
+
+
+def _fresh_database(base: str) -> str:
+    """A database of its own on a given server, so that several test processes can share the server."""
+    name = f"kapelle_test_{secrets.token_hex(4)}"
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return psycopg.conninfo.make_conninfo(base, dbname=name)
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    return kernel_config.load()
+
+
+@pytest.fixture(scope="session")
+def database(config: Config) -> Iterator[str]:
+    """The migrated database; gives the owner's connection string. Django runs as the app role from here on."""
+    import django  # noqa: PLC0415  # settings need the cluster's address first
+    from django.core.management import call_command  # noqa: PLC0415
+
+    from kapelle.kernel.postgres import database_url, running  # noqa: PLC0415
+
+    with running(config):
+        django.setup()
+        from django.db import connection  # noqa: PLC0415
+        from django.test.utils import setup_test_environment  # noqa: PLC0415
+
+        setup_test_environment()
+        call_command("migrate", verbosity=0)
+        connection.close()
+        connection.settings_dict["OPTIONS"]["assume_role"] = "kapelle_app"
+        os.environ.pop("KAPELLE_DATABASE_ROLE", None)  # child processes take the default, the app role
+        yield database_url(config)
+        connection.close()
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def workspace(database: str, now: datetime) -> WorkspaceInfo:
+    """A workspace of this test's own."""
+    return _make_workspace(now)
+
+
+@pytest.fixture
+def neighbor(database: str, now: datetime) -> WorkspaceInfo:
+    """A second workspace, whose rows must never be seen."""
+    return _make_workspace(now)
+
+
+def _make_workspace(now: datetime) -> WorkspaceInfo:
+    from kapelle.accounts.actions import create_workspace  # noqa: PLC0415  # Django is up by now
+
+    return create_workspace(slug=f"t-{secrets.token_hex(6)}", name="Test shop", now=now)
+
+
+@pytest.fixture
+def scope(workspace: WorkspaceInfo) -> Iterator[None]:
+    """The test runs inside its workspace's scope: one transaction, as the app role."""
+    from kapelle.kernel.tenancy import workspace_scope  # noqa: PLC0415
+
+    with workspace_scope(workspace.id):
+        yield
+
+
+@pytest.fixture
+def owner(database: str) -> Iterator[psycopg.Connection[Any]]:
+    """A raw connection as the database's owner, autocommit; row-level security is forced on it as well."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def projector_role(database: str) -> Iterator[None]:
+    """Django's connection works as the projector's role, which may read the inbox."""
+    with database_role("kapelle_projector"):
+        yield
+
+
+@contextmanager
+def database_role(role: str) -> Iterator[None]:
+    from django.db import connection  # noqa: PLC0415
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET ROLE {role}")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("SET ROLE kapelle_app")
+
+
+class Api:
+    """The product API as a client with a key sees it, through all of the middleware."""
+
+    def __init__(self, secret: str) -> None:
+        from django.test import Client  # noqa: PLC0415
+
+        self.client = Client(headers={"Authorization": f"Bearer {secret}"})
+
+    def call(self, method: str, path: str, body: Any = None, *, status: int = 200, **headers: str) -> Any:
+        """The decoded answer; fails unless it has this status."""
+        response = self.client.generic(
+            method,
+            f"/api/v1{path}",
+            data=b"" if body is None else __import__("json").dumps(body),
+            content_type="application/json",
+            headers=headers,
+        )
+        assert response.status_code == status, (response.status_code, response.content[:2000])
+        return response.json() if response.content and "json" in response["Content-Type"] else response.content
+
+    def get(self, path: str, *, status: int = 200) -> Any:
+        return self.call("GET", path, status=status)
+
+    def post(self, path: str, body: Any = None, *, status: int = 200) -> Any:
+        return self.call("POST", path, body, status=status)
+
+
+@pytest.fixture
+def admin_secret(workspace: WorkspaceInfo, now: datetime) -> str:
+    return _make_key(workspace, "admin", now)
+
+
+@pytest.fixture
+def write_secret(workspace: WorkspaceInfo, now: datetime) -> str:
+    return _make_key(workspace, "write", now)
+
+
+def _make_key(workspace: WorkspaceInfo, scope: str, now: datetime) -> str:
+    from kapelle.accounts.actions import create_key  # noqa: PLC0415
+    from kapelle.accounts.contracts import Scope  # noqa: PLC0415
+
+    return create_key(workspace_id=workspace.id, name="test", scope=Scope(scope), now=now, actor="test")
+
+
+@pytest.fixture
+def api(admin_secret: str) -> Api:
+    return Api(admin_secret)
+
+
+@pytest.fixture
+def neighbor_api(neighbor: WorkspaceInfo, now: datetime) -> Api:
+    return Api(_make_key(neighbor, "admin", now))
