@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ import pytest
 from kapelle.kernel import config as kernel_config
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kapelle.accounts.contracts import WorkspaceInfo
     from kapelle.kernel.config import Config
 
@@ -142,7 +144,7 @@ class Api:
         response = self.client.generic(
             method,
             f"/api/v1{path}",
-            data=b"" if body is None else __import__("json").dumps(body),
+            data=b"" if body is None else json.dumps(body),
             content_type="application/json",
             headers=headers,
         )

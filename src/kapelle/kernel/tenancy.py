@@ -75,18 +75,18 @@ def _set_local(workspace_id: UUID | None) -> None:
         cursor.execute("SELECT set_config('kapelle.workspace', %s, true)", [str(workspace_id or "")])
 
 
-ModelT = TypeVar("ModelT", bound=models.Model, covariant=True)
+ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
 
 
-class TenantManager(models.Manager[ModelT]):
+class TenantManager(models.Manager[ModelT_co]):
     """Sees the rows of the open scope's workspace; raises WorkspaceMissing when there is no scope."""
 
-    def get_queryset(self) -> models.QuerySet[ModelT]:
+    def get_queryset(self) -> models.QuerySet[ModelT_co]:
         return super().get_queryset().filter(workspace_id=current_workspace())
 
 
 class TenantModel(models.Model):
-    """A row that belongs to one workspace. `objects` fails closed; `unscoped` is for migrations and the writer loops."""
+    """A row that belongs to one workspace. `objects` fails closed; `unscoped` is for the few named loops."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace_id = models.UUIDField(default=current_workspace, editable=False)
