@@ -9,20 +9,23 @@ import click
 
 from kapelle.kernel.errors import KapelleError
 
-COMMANDS = {
-    "up": "start everything on this machine and keep it running",
-    "edge": "run the collecting front alone",
-    "web": "run the product's API and pages alone",
-    "worker": "run one background role alone",
-    "columnar": "host the embedded columnar engine, or rebuild its data",
-    "migrate": "bring the database's tables up to date",
-    "workspace": "create and list workspaces",
-    "key": "create, list and revoke API keys",
-    "import": "load customers, products or orders from a CSV file",
-    "segment": "create, preview and list segments",
-    "campaign": "create, send and read campaigns",
-    "demo": "load and look at the demo workspace",
-    "doctor": "say in plain words what is wrong and how to mend it",
+_APP = object()  # start Django as the app role before the subcommand's file is imported
+_NO_DJANGO = None  # the subcommand is free of Django, or starts it by itself
+
+COMMANDS: dict[str, tuple[str, object]] = {
+    "up": ("start everything on this machine and keep it running", _NO_DJANGO),
+    "edge": ("run the collecting front alone", _NO_DJANGO),
+    "web": ("run the product's API and pages alone", _APP),
+    "worker": ("run one background role alone", _NO_DJANGO),
+    "columnar": ("host the embedded columnar engine, or rebuild its data", _NO_DJANGO),
+    "migrate": ("bring the database's tables up to date", _NO_DJANGO),
+    "workspace": ("create and list workspaces", _APP),
+    "key": ("create, list and revoke API keys", _APP),
+    "import": ("load customers, products or orders from a CSV file", _APP),
+    "segment": ("create, preview and list segments", _APP),
+    "campaign": ("create, send and read campaigns", _APP),
+    "demo": ("load and look at the demo workspace", _APP),
+    "doctor": ("say in plain words what is wrong and how to mend it", _NO_DJANGO),
 }
 
 
@@ -35,13 +38,15 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
+        if COMMANDS[name][1] is _APP:
+            importlib.import_module("kapelle.web.cli.installation").start_django()
         module = importlib.import_module(f"kapelle.web.cli.{name}_command")
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, text) for name, (text, _) in COMMANDS.items()])
 
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,5 @@
+"""`python -m kapelle.web.cli`, the same as `kapelle`."""
+
+from kapelle.web.cli import main
+
+main()

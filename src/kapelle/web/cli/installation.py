@@ -1,0 +1,39 @@
+"""What a subcommand needs around it: Django in the right database role, and a running database."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import django
+from django.db import connection
+
+from kapelle.kernel import config as kernel_config
+from kapelle.kernel.postgres import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kapelle.kernel.config import Config
+
+OWNER = ""
+
+
+def start_django(role: str | None = None) -> None:
+    """`role` None keeps the app role; OWNER is for migrations only."""
+    if role is not None:
+        os.environ["KAPELLE_DATABASE_ROLE"] = role
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kapelle.web.settings")
+    django.setup()
+
+
+@contextmanager
+def open_installation() -> Iterator[Config]:
+    """The installation with its database running: the one `kapelle up` runs, else one for this command's duration."""
+    config = kernel_config.load()
+    with running(config):
+        try:
+            yield config
+        finally:
+            connection.close()
