@@ -15,21 +15,34 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Event:
-    """One accepted event. The resolver sets `customer_id` and `origin_id`; nothing else changes after decoding."""
+    """One accepted event. Only its resolver changes it after decoding: it sets `customer_id` and `origin_id`, makes
+    `identifiers` final, and may name a receipt (`name`, `properties`)."""
 
     id: UUID
-    kind: str  # identify, track, page, screen, group, alias, or a name of our own such as receipt
-    name: str  # "Order Completed"; for page and screen their Segment names
+    kind: str  # identify, track, page, screen, group, alias, or receipt
+    name: str  # "Order Completed"; "Page Viewed", "Screen Viewed", "Identify", "Group", "Alias"; for receipts "open"
     occurred_at: datetime
     received_at: datetime
     message_id: str
     source: str  # "key:<prefix>", "import:<id>", "receipt:email"
     properties: dict[str, Any]
     context: dict[str, Any]
-    identifiers: tuple[tuple[str, str], ...] = ()  # (kind, normalised value), strongest first
+    # (kind, value), strongest first: as sent when decoded, normalised and free of contradictions once resolved.
+    identifiers: tuple[tuple[str, str], ...] = ()
     traits: dict[str, Any] = field(default_factory=dict)
     customer_id: UUID | None = None  # whom it belongs to now
     origin_id: UUID | None = None  # the profile that its identifier was first seen with; never rewritten
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Something that could not be used, with the reason, kept for people to look at."""
+
+    code: str  # stable: "bad_timestamp", "projection_failed", "attribute_type"
+    reason: str
+    received_at: datetime
+    message_id: str = ""
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +56,21 @@ class OpenBatch:
 
 
 class Resolver(Protocol):
-    """Finds or creates the customer of each event, set-wise. Filled by customers."""
+    """Finds or creates the customer of each event, set-wise. Filled by modules above, listed in web.subscriptions.
 
-    def __call__(self, batch: OpenBatch, events: Sequence[Event], cursor: CursorWrapper) -> None: ...
+    An event whose `customer_id` is still None afterwards is quarantined as `unresolved`.
+    """
+
+    kinds: frozenset[str]  # kinds of events that it answers for; each kind has exactly one resolver
+
+    def resolve(self, batch: OpenBatch, events: Sequence[Event], cursor: CursorWrapper) -> None: ...
 
 
 class Projection(Protocol):
-    """What must happen in the projector's own transaction. Filled by modules above, listed in web.subscriptions."""
+    """What must happen in the projector's own transaction, after `events` were appended and in the order listed.
+
+    It sees new, resolved events only, and writes with `batch.id`. The transaction may be rolled back and run again.
+    """
 
     name: str
 
