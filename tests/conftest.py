@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
 
+from installation import HOME
+from kapelle.accounts.actions import create_key, create_workspace
+from kapelle.accounts.contracts import Scope
 from kapelle.kernel import config as kernel_config
+from kapelle.kernel.postgres import database_url, running
+from kapelle.kernel.tenancy import workspace_scope
+from kapelle.web.database import database_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,51 +32,21 @@ if TYPE_CHECKING:
 SHARED = Path(__file__).parents[2] / "shared"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """One installation a test process: its own home, its own cluster, migrated once."""
-    home = tempfile.mkdtemp(prefix="kapelle-test-")
-    os.environ["KAPELLE_HOME"] = home
-    os.environ["DJANGO_SETTINGS_MODULE"] = "kapelle.web.settings"
-    os.environ["KAPELLE_DATABASE_ROLE"] = ""
-    if base := os.environ.get("KAPELLE_TEST_DATABASE_URL"):
-        os.environ["DATABASE_URL"] = _fresh_database(base)
-    config.stash[_HOME] = home
-
-
-_HOME = pytest.StashKey[str]()
-
-
-def _fresh_database(base: str) -> str:
-    """A database of its own on a given server, so that several test processes can share the server."""
-    name = f"kapelle_test_{secrets.token_hex(4)}"
-    with psycopg.connect(base, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return psycopg.conninfo.make_conninfo(base, dbname=name)
-
-
 @pytest.fixture(scope="session")
 def config() -> Config:
-    return kernel_config.load()
+    loaded = kernel_config.load()
+    assert str(loaded.home) == HOME
+    return loaded
 
 
 @pytest.fixture(scope="session")
 def database(config: Config) -> Iterator[str]:
-    """The migrated database; gives the owner's connection string. Django runs as the app role from here on."""
-    import django  # noqa: PLC0415  # settings need the cluster's address first
-    from django.core.management import call_command  # noqa: PLC0415
-
-    from kapelle.kernel.postgres import database_url, running  # noqa: PLC0415
-
+    """The migrated database; gives the owner's connection string. Django works as the app role."""
     with running(config):
-        django.setup()
-        from django.db import connection  # noqa: PLC0415
-        from django.test.utils import setup_test_environment  # noqa: PLC0415
-
-        setup_test_environment()
+        connection.settings_dict.update(database_settings(config, ""))
         call_command("migrate", verbosity=0)
         connection.close()
-        connection.settings_dict["OPTIONS"]["assume_role"] = "kapelle_app"
-        os.environ.pop("KAPELLE_DATABASE_ROLE", None)  # child processes take the default, the app role
+        connection.settings_dict.update(database_settings(config, "kapelle_app"))
         yield database_url(config)
         connection.close()
 
@@ -92,16 +69,12 @@ def neighbor(database: str, now: datetime) -> WorkspaceInfo:
 
 
 def _make_workspace(now: datetime) -> WorkspaceInfo:
-    from kapelle.accounts.actions import create_workspace  # noqa: PLC0415  # Django is up by now
-
     return create_workspace(slug=f"t-{secrets.token_hex(6)}", name="Test shop", now=now)
 
 
 @pytest.fixture
 def scope(workspace: WorkspaceInfo) -> Iterator[None]:
     """The test runs inside its workspace's scope: one transaction, as the app role."""
-    from kapelle.kernel.tenancy import workspace_scope  # noqa: PLC0415
-
     with workspace_scope(workspace.id):
         yield
 
@@ -122,8 +95,6 @@ def projector_role(database: str) -> Iterator[None]:
 
 @contextmanager
 def database_role(role: str) -> Iterator[None]:
-    from django.db import connection  # noqa: PLC0415
-
     with connection.cursor() as cursor:
         cursor.execute(f"SET ROLE {role}")
     yield
@@ -135,8 +106,6 @@ class Api:
     """The product API as a client with a key sees it, through all of the middleware."""
 
     def __init__(self, secret: str) -> None:
-        from django.test import Client  # noqa: PLC0415
-
         self.client = Client(headers={"Authorization": f"Bearer {secret}"})
 
     def call(self, method: str, path: str, body: Any = None, *, status: int = 200, **headers: str) -> Any:
@@ -169,9 +138,6 @@ def write_secret(workspace: WorkspaceInfo, now: datetime) -> str:
 
 
 def _make_key(workspace: WorkspaceInfo, scope: str, now: datetime) -> str:
-    from kapelle.accounts.actions import create_key  # noqa: PLC0415
-    from kapelle.accounts.contracts import Scope  # noqa: PLC0415
-
     return create_key(workspace_id=workspace.id, name="test", scope=Scope(scope), now=now, actor="test")
 
 

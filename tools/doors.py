@@ -22,13 +22,14 @@ class DoorsContract(Contract):
     open_to = fields.ListField(subfield=fields.StringField())
     wire_open_to = fields.ListField(subfield=fields.StringField())
 
-    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002, FBT001
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         """Collect the imports that come in through a wall."""
-        broken = []
-        for importer in sorted(graph.modules):
-            for imported in sorted(graph.find_modules_directly_imported_by(importer)):
-                if imported.startswith("kapelle.") and not self._allowed(importer, imported):
-                    broken.append((importer, imported))
+        broken = [
+            (importer, imported)
+            for importer in sorted(graph.modules)
+            for imported in sorted(graph.find_modules_directly_imported_by(importer))
+            if imported.startswith("kapelle.") and not self._allowed(importer, imported)
+        ]
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
     def _allowed(self, importer: str, imported: str) -> bool:

@@ -16,7 +16,7 @@ from kapelle.kernel.errors import KapelleError
 from kapelle.kernel.ids import uuid7
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -132,7 +132,7 @@ class CompositeForeignKey(BaseConstraint):
     def validate(self, *args: Any, **kwargs: Any) -> None:
         """PostgreSQL checks it; there is nothing to ask beforehand."""
 
-    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         path, args, kwargs = super().deconstruct()
         return path, args, {**kwargs, "field": self.field, "to_table": self.to_table, "on_delete": self.on_delete}
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict
-
 from kapelle.kernel import config as kernel_config
-from kapelle.kernel.postgres import database_url
 from kapelle.kernel.row_security import APP_ROLE
 from kapelle.kernel.secrets import secret_text
+from kapelle.web.database import database_settings
 
 CONFIG = kernel_config.load()
 
@@ -36,6 +34,7 @@ INSTALLED_APPS = [
     "kapelle.events",
     "kapelle.customers",
     "kapelle.catalog",
+    "kapelle.web",
     "ninja",
     "procrastinate.contrib.django",
 ]
@@ -67,24 +66,8 @@ CONTENT_SECURITY_POLICY = {
 }
 
 
-def _database(role: str) -> dict[str, Any]:
-    """The owner's address with the role to switch to; "" stays the owner (migrations only)."""
-    parts: dict[str, Any] = dict(conninfo_to_dict(database_url(CONFIG)))
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.pop("dbname", "kapelle"),
-        "USER": parts.pop("user", ""),
-        "PASSWORD": parts.pop("password", ""),
-        "HOST": parts.pop("host", ""),
-        "PORT": parts.pop("port", ""),
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**parts, **({"assume_role": role} if role else {})},
-    }
-
-
-# A worker names its role before Django starts; `kapelle migrate` names none and stays the owner.
-DATABASES = {"default": _database(os.environ.get("KAPELLE_DATABASE_ROLE", APP_ROLE))}
+# A worker names its role before Django starts; `kapelle migrate` names the empty one and stays the owner.
+DATABASES = {"default": database_settings(CONFIG, os.environ.get("KAPELLE_DATABASE_ROLE", APP_ROLE))}
 
 LOGGING = {
     "version": 1,

@@ -1,5 +1,17 @@
-"""Every address that Django answers."""
+"""Every address that Django answers: the API, its documentation, readiness, the public pages."""
 
 from __future__ import annotations
 
-urlpatterns: list[object] = []
+from django.urls import URLPattern, URLResolver, path
+
+from kapelle.web.api import api
+from kapelle.web.pages import home, ready
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", api.urls),
+    path("readyz", ready),
+    path("", home),
+]
+
+handler404 = "kapelle.web.api.not_found"
+handler500 = "kapelle.web.api.server_error"

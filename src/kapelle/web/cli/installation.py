@@ -11,6 +11,7 @@ from django.db import connection
 
 from kapelle.kernel import config as kernel_config
 from kapelle.kernel.postgres import running
+from kapelle.web.database import database_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,8 @@ def open_installation() -> Iterator[Config]:
     """The installation with its database running: the one `kapelle up` runs, else one for this command's duration."""
     config = kernel_config.load()
     with running(config):
+        role = connection.settings_dict["OPTIONS"].get("assume_role", OWNER)
+        connection.settings_dict.update(database_settings(config, role))  # a first start knows its address only now
         try:
             yield config
         finally:

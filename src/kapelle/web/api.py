@@ -1,0 +1,81 @@
+"""The root of the product API: every module's router under /api/v1, one form of error."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ninja import NinjaAPI, Router
+from ninja.errors import ValidationError
+from ninja.openapi.docs import Swagger
+from ninja.security import HttpBearer
+
+from kapelle.kernel.errors import Invalid, KapelleError, NotFound
+from kapelle.web.middleware import problem
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from kapelle.accounts.contracts import KeyInfo
+
+log = logging.getLogger(__name__)
+
+_FIELD_FROM = 2  # ("body", "payload", "field", ...): the first two are the framework's
+
+
+class SecretKey(HttpBearer):
+    """`Authorization: Bearer KEY`. ApiScope has checked it already; this puts it into the OpenAPI document."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> KeyInfo | None:
+        return getattr(request, "key", None)
+
+
+api = NinjaAPI(
+    title="Kapelle",
+    version="1",
+    description="Customers, events, segments, imports, campaigns of one workspace. Errors: RFC 9457 problem details.",
+    auth=SecretKey(),
+    docs=Swagger(settings={"persistAuthorization": True}),
+    docs_url="/docs",
+    openapi_url="/openapi.json",
+    urls_namespace="api",
+)
+
+
+@api.exception_handler(KapelleError)
+def _known_error(_request: HttpRequest, error: KapelleError) -> HttpResponse:
+    return problem(error)
+
+
+@api.exception_handler(ValidationError)
+def _bad_input(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+    fields: list[dict[str, Any]] = [
+        {
+            "field": ".".join(str(part) for part in item["loc"][_FIELD_FROM:]) or str(item["loc"][-1]),
+            "message": item["msg"],
+        }
+        for item in error.errors
+    ]
+    first = fields[0]
+    return problem(Invalid(f"The request cannot be used: {first['field']}: {first['message']}.", fields=fields))
+
+
+def not_found(_request: HttpRequest, _error: Exception | None = None) -> HttpResponse:
+    """Any address that nobody answers."""
+    return problem(NotFound("There is nothing at this address. GET /api/v1/openapi.json lists what there is."))
+
+
+def server_error(_request: HttpRequest) -> HttpResponse:
+    """A bug of ours; the log has the traceback."""
+    return problem(_Unexpected("Something failed on our side and nothing was changed. The server's log has the cause."))
+
+
+class _Unexpected(KapelleError):
+    """The last resort: an error that nobody foresaw."""
+
+    status = 500
+
+
+ROUTERS: tuple[Router, ...] = ()
+for _router in ROUTERS:
+    api.add_router("", _router)
