@@ -138,14 +138,19 @@ def free_port() -> int:
 
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
     """Whether a server could listen there now."""
+    return listen_error(port, host) is None
+
+
+def listen_error(port: int, host: str) -> OSError | None:
+    """Why a server could not listen there now, None if it could."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 def _is_private(folder: Path, uids: set[int]) -> bool:
