@@ -1,0 +1,1 @@
+"""Template versions, the send ledger, the sender, tracking, receipts, the unsubscription pages."""
