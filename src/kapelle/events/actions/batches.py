@@ -1,4 +1,4 @@
-"""Writes on the event road that modules above use too: opening a batch, telling columnar what a batch changed."""
+"""Batches: opening one, and telling columnar what it changed. Not what is written in them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))"
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 7))"
+
+
+def lock_workspace(workspace_id: UUID, *, wait: bool) -> bool:
+    """Take, until the transaction ends, the lock that `open_batch` takes; False if it is held and `wait` is not set.
+
+    Who works on several workspaces in one transaction may wait for the first one only, or two of them could wait
+    for each other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK if wait else _TRY_LOCK, [str(workspace_id)])
+        return wait or bool(cursor.fetchone()[0])
+
 
 def open_batch(*, source: str, now: datetime) -> OpenBatch:
     """Start a batch in the open workspace scope, alone in that workspace until the transaction ends.
@@ -24,7 +38,7 @@ def open_batch(*, source: str, now: datetime) -> OpenBatch:
     """
     workspace_id = current_workspace()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [str(workspace_id)])
+        cursor.execute(_LOCK, [str(workspace_id)])
         cursor.execute(
             "INSERT INTO batches (workspace_id, source, tables, opened_at) VALUES (%s, %s, '{}', %s) RETURNING id",
             [workspace_id, source, now],

@@ -1,0 +1,1 @@
+"""Background loops of the event road. Each `run(stop, ...)` works until `stop` is set."""

@@ -1,0 +1,118 @@
+"""What happens to one workspace's claimed events, in one savepoint; and how one bad event is told from the others."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import django.db
+import msgspec
+import psycopg
+from django.db import connection
+
+from kapelle.events.actions.batches import close_batch, open_batch
+from kapelle.events.actions.deduplication import drop_seen
+from kapelle.events.actions.partitions import forget_known_partitions
+from kapelle.events.actions.quarantine import quarantine
+from kapelle.events.actions.recording import append_events
+from kapelle.events.contracts import Quarantined
+from kapelle.events.tasks.decoding import decode_rows
+from kapelle.kernel import faults
+from kapelle.kernel.tenancy import workspace_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from kapelle.events.contracts import Event, OpenBatch, Projection, Resolver
+    from kapelle.events.tasks.claims import InboxRow
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "collect"
+# SQLSTATE classes that say nothing about the event: connection, transaction rollback, resources, locks, shutdown,
+# system errors, and 42, a database that does not fit the program (a migration is missing).
+_NOT_THE_EVENT = ("08", "25006", "40", "42", "53", "55P03", "57", "58", "XX")
+
+
+class Road:
+    """The resolvers and projections that every event passes."""
+
+    def __init__(self, resolvers: Sequence[Resolver], projections: Sequence[Projection]) -> None:
+        self._resolver_by_kind = {kind: resolver for resolver in resolvers for kind in resolver.kinds}
+        self._resolvers = tuple(resolvers)
+        self._projections = tuple(projections)
+
+    def project(
+        self, workspace_id: UUID, rows: Sequence[InboxRow], now: datetime, start: int = 0, stop: int | None = None
+    ) -> None:
+        """Bring home the events of these rows: all, or from `start` to `stop`. One that breaks is quarantined.
+
+        Raises only for what is no event's fault; the caller then rolls back and tries again later.
+        """
+        events, bad = decode_rows(rows)  # afresh for every try: a failed one has left its marks on them
+        events = events[start:stop]
+        bad = [] if start else bad
+        try:
+            with workspace_scope(workspace_id):
+                self._project(open_batch(source=SOURCE, now=now), events, bad)
+        except Exception as error:
+            if not _is_about_events(error):
+                raise
+            forget_known_partitions()
+            logger.warning("a batch of %d events failed: %r", len(events), error)
+            if len(events) <= 1:
+                self._give_up(workspace_id, events, bad, now, error)
+                return
+            middle = start + len(events) // 2
+            self.project(workspace_id, rows, now, start, middle)
+            self.project(workspace_id, rows, now, middle, start + len(events))
+
+    def _project(self, batch: OpenBatch, events: list[Event], bad: list[Quarantined]) -> None:
+        new = drop_seen(batch, events)
+        with connection.cursor() as cursor:
+            for resolver in self._resolvers:
+                own = [event for event in new if self._resolver_by_kind.get(event.kind) is resolver]
+                if own:
+                    resolver.resolve(batch, own, cursor)
+            resolved = [event for event in new if event.customer_id is not None]
+            lost = [_unresolved(event) for event in new if event.customer_id is None]
+            append_events(batch, resolved)
+            faults.point("projector.after_events")
+            for projection in self._projections:
+                if resolved:
+                    projection.apply(batch, resolved, cursor)
+        quarantine(batch, bad + lost)
+        close_batch(batch, {"events": len(resolved)})
+
+    def _give_up(
+        self, workspace_id: UUID, events: list[Event], bad: list[Quarantined], now: datetime, error: Exception
+    ) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        failed = [
+            Quarantined("projection_failed", reason, event.received_at, event.message_id, _body(event))
+            for event in events
+        ]
+        with workspace_scope(workspace_id):
+            batch = open_batch(source=SOURCE, now=now)
+            drop_seen(batch, events)
+            quarantine(batch, bad + failed)
+
+
+def _unresolved(event: Event) -> Quarantined:
+    reason = "No customer could be found or made for it: its identifiers are empty, blocked or unknown."
+    return Quarantined("unresolved", reason, event.received_at, event.message_id, _body(event))
+
+
+def _body(event: Event) -> bytes:
+    return msgspec.json.encode(event)
+
+
+def _is_about_events(error: Exception) -> bool:
+    """Whether leaving out one event could help."""
+    cause = error.__cause__ if isinstance(error, django.db.Error) else error
+    if isinstance(cause, psycopg.Error):
+        state = cause.sqlstate or ""
+        return bool(state) and not state.startswith(_NOT_THE_EVENT)
+    return not isinstance(error, (django.db.InterfaceError, django.db.OperationalError, MemoryError))

@@ -1,0 +1,87 @@
+"""The projector: takes requests from the inbox and brings their events home, one transaction a claim."""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import django.db
+import psycopg
+from django.db import connection, transaction
+
+from kapelle.events.tasks.claims import Claimer
+from kapelle.events.tasks.projection import Road
+from kapelle.kernel import faults
+from kapelle.kernel.clock import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from threading import Event as Flag
+
+    from kapelle.events.contracts import Projection, Resolver
+
+logger = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 0.02
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_TRANSIENT = ("40001", "40P01")  # serialization failure, deadlock: again at once
+
+
+class Projector:
+    """One loop. Any number of them may run: rows and workspaces are each held by one at a time."""
+
+    def __init__(
+        self,
+        resolvers: Sequence[Resolver],
+        projections: Sequence[Projection],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._road = Road(resolvers, projections)
+        self._claimer = Claimer()
+        self._clock = clock
+
+    def step(self) -> int:
+        """Claim and project once; returns the number of requests that left the inbox, 0 when it is empty."""
+        with transaction.atomic():
+            groups = self._claimer.claim()
+            faults.point("projector.after_claim")
+            for workspace_id, rows in groups.items():
+                self._road.project(workspace_id, rows, self._clock())
+            if groups:
+                faults.point("projector.before_commit")
+        if groups:
+            faults.point("projector.after_commit")
+        return sum(map(len, groups.values()))
+
+    def run(self, stop: Flag) -> None:
+        """Work until `stop` is set; wait while there is nothing to do or PostgreSQL is away."""
+        pause = _FIRST_PAUSE
+        while not stop.is_set():
+            started = monotonic()
+            try:
+                done = self.step()
+            except (django.db.Error, psycopg.Error) as error:
+                pause = self._recover(error, stop, pause)
+                continue
+            pause = _FIRST_PAUSE
+            if not done:
+                # Looking through a bloated inbox takes a while: then look less often.
+                stop.wait(max(_IDLE_SECONDS, 10 * (monotonic() - started)))
+        connection.close()
+
+    def _recover(self, error: Exception, stop: Flag, pause: float) -> float:
+        cause = error.__cause__ or error
+        if isinstance(cause, psycopg.Error) and cause.sqlstate in _TRANSIENT:
+            logger.info("trying again: %s", cause)
+            return pause
+        logger.error("the projector waits %.1f s: %s", pause, error)
+        connection.close()
+        stop.wait(pause)
+        return min(pause * 2, _LONGEST_PAUSE)
+
+
+def run(stop: Flag, resolvers: Sequence[Resolver], projections: Sequence[Projection]) -> None:
+    """The worker's entry."""
+    Projector(resolvers, projections).run(stop)
