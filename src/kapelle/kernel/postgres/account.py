@@ -59,7 +59,7 @@ def account_for(data: Path) -> Account | None:
 
 def ensure_user(name: str = USER) -> Account:
     """The system user `name`, made by whatever this machine has for that."""
-    for make in (_use_existing, _useradd, _adduser, _write_by_hand):
+    for make in (_use_existing, _useradd, _adduser, write_by_hand):
         make(name)
         try:
             entry = pwd.getpwnam(name)
@@ -91,7 +91,7 @@ def _run(tool: str, *arguments: str) -> None:
         subprocess.run([path, *arguments], check=False, capture_output=True)  # noqa: S603 - fixed words
 
 
-def _write_by_hand(name: str, etc: Path = Path("/etc")) -> None:
+def write_by_hand(name: str, etc: Path = Path("/etc")) -> None:
     """Append a locked user and group to the account files, under the lock that the usual tools take."""
     users = {entry.pw_uid for entry in pwd.getpwall()}
     groups = {entry.gr_gid for entry in grp.getgrall()}
