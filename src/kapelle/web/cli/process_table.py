@@ -125,9 +125,10 @@ def source_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def probe(host: str, port: int, path: str) -> int:
-    """HTTP status of a GET, 0 when nobody answers within half a second."""
-    connection = http.client.HTTPConnection(host, port, timeout=_PROBE_SECONDS)
+def probe(host: str, port: int | None, path: str, *, tls: bool = False, timeout: float = _PROBE_SECONDS) -> int:
+    """HTTP status of a GET, 0 when nobody answers within `timeout` seconds."""
+    kind = http.client.HTTPSConnection if tls else http.client.HTTPConnection
+    connection = kind(host, port, timeout=timeout)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
