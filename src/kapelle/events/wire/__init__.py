@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from kapelle.events.wire.envelope import BodyTooLarge, Envelope, MalformedBody, check_request
+from kapelle.events.wire.envelope import MAX_BODY_BYTES, BodyTooLarge, Envelope, MalformedBody, check_request
 from kapelle.events.wire.inbox import (
     BATCH,
+    COPY_HEADER,
+    COPY_INBOX_SQL,
+    COPY_TRAILER,
     EVENT_KINDS,
-    FIND_KEY_SQL,
+    FIND_KEYS_SQL,
     FIND_LINK_SQL,
-    INSERT_INBOX_SQL,
     RECEIPT_CLICK,
     RECEIPT_OPEN,
-    InboxRow,
     Receipt,
     decode_receipt,
-    insert_parameters,
+    pack_row,
 )
 from kapelle.events.wire.messages import Message, Rejected, decode_request
 
 __all__ = [
     "BATCH",
+    "COPY_HEADER",
+    "COPY_INBOX_SQL",
+    "COPY_TRAILER",
     "EVENT_KINDS",
-    "FIND_KEY_SQL",
+    "FIND_KEYS_SQL",
     "FIND_LINK_SQL",
-    "INSERT_INBOX_SQL",
+    "MAX_BODY_BYTES",
     "RECEIPT_CLICK",
     "RECEIPT_OPEN",
     "BodyTooLarge",
     "Envelope",
-    "InboxRow",
     "MalformedBody",
     "Message",
     "Receipt",
@@ -36,5 +39,5 @@ __all__ = [
     "check_request",
     "decode_receipt",
     "decode_request",
-    "insert_parameters",
+    "pack_row",
 ]

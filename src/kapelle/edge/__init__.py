@@ -1,0 +1,1 @@
+"""The collecting front: takes events and tracking hits, never loads Django, and passes all else to `web`."""
