@@ -1,0 +1,1 @@
+"""The process that hosts the embedded columnar engine and answers ClickHouse's HTTP interface on loopback."""
