@@ -109,3 +109,31 @@ class AttributeDefinition(TenantModel):
     class Meta:
         db_table = "attribute_definitions"
         constraints = [models.UniqueConstraint(fields=["workspace_id", "name"], name="attribute_definitions_unique")]
+
+
+class IdentityReview(TenantModel):
+    """Identifiers that met although they cannot be one person: nothing was merged, somebody should look.
+
+    One row for a customer and the identifier that it may not have.
+    """
+
+    customer_id = models.UUIDField()  # whom the facts went to, by their strongest identifier
+    kind = models.CharField(max_length=40)
+    value = models.TextField()
+    other_customer_id = models.UUIDField(null=True)  # whose the identifier is; null: nobody's, it was over a limit
+    reason = models.CharField(max_length=60)  # different_user_id, different_email, ...
+    message_id = models.CharField(max_length=200)  # the first fact that showed it
+    times = models.BigIntegerField()
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "identity_reviews"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace_id", "customer_id", "kind", "value"], name="identity_reviews_unique"
+            ),
+            CompositeForeignKey(name="identity_reviews_customer", field="customer_id", to_table="customers"),
+        ]
+        indexes = [models.Index(fields=["workspace_id", "-last_seen_at", "-id"], name="identity_reviews_recent")]

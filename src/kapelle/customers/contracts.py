@@ -1,0 +1,53 @@
+"""Words of identity that other modules share: kinds of identifiers, their strength and limits, and facts to resolve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+USER_ID = "user_id"
+EMAIL = "email"
+PHONE = "phone"
+DEVICE_ID = "device_id"
+ANONYMOUS_ID = "anonymous_id"
+
+# Strongest first. An event goes to the customer of its strongest identifier; kinds of a brand's own stand in between.
+_BEFORE_CUSTOM = (USER_ID, "loyalty_card", "card_hash", EMAIL, PHONE, "order_number")
+_AFTER_CUSTOM = (DEVICE_ID, ANONYMOUS_ID)
+STRENGTH = {kind: place for place, kind in enumerate((*_BEFORE_CUSTOM, "", *_AFTER_CUSTOM))}
+
+# Kinds that name a person, not only a device.
+PERSONAL = frozenset({USER_ID, "loyalty_card", "card_hash", EMAIL, PHONE})
+
+# How many of a kind one customer may have; joining two customers must not go over it.
+LIMITS = {USER_ID: 1, EMAIL: 5, PHONE: 5}
+
+# Columns of a customer that repeat its main identifier of a kind.
+MAIN_COLUMNS = {USER_ID: "external_id", EMAIL: "email", PHONE: "phone"}
+
+IdentifierPair = tuple[str, str]  # (kind, normalised value)
+
+
+def strength(kind: str) -> int:
+    """Sort key: the lower, the stronger."""
+    return STRENGTH.get(kind, STRENGTH[""])
+
+
+@dataclass(slots=True, eq=False)
+class Fact:
+    """These identifiers were seen together: an event, a row of an import, a call of the API.
+
+    `identifiers` are normalised, strongest first. Resolving sets `customer_id` and `origin_id` (None if there are no
+    identifiers) and leaves out of `identifiers` those that belong to somebody else.
+    """
+
+    identifiers: tuple[IdentifierPair, ...]
+    occurred_at: datetime
+    message_id: str  # evidence; also the order of facts of one instant
+    source: str
+    customer_id: UUID | None = None
+    origin_id: UUID | None = None
