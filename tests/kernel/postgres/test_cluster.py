@@ -297,6 +297,26 @@ def test_for_root_it_runs_as_a_user_without_rights_and_opens_no_folder(template:
         assert (facts.st_uid, stat.S_IMODE(facts.st_mode) & 0o077) == (0, 0), folder
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="only root has rights to lose")
+def test_the_rights_that_a_container_gives_root_are_enough(config: Config) -> None:
+    """No CAP_SYS_PTRACE there: root may not look into another user's processes."""
+    rights = ("chown", "dac_override", "fowner", "kill", "setgid", "setuid", "setpcap", "net_bind_service")
+    code = (
+        "from kapelle.kernel import config as k\nfrom kapelle.kernel.postgres import Cluster, running\n"
+        "config = k.load(); cluster = Cluster(config); cluster.start()\n"
+        "with running(config): pass\n"
+        "assert cluster.is_running(); cluster.stop(); assert not cluster.is_running()"
+    )
+    done = subprocess.run(
+        ["setpriv", f"--bounding-set=-all,{','.join(f'+{right}' for right in rights)}", sys.executable, "-c", code],
+        env={**os.environ, "KAPELLE_HOME": str(config.home), "PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(not AS_ROOT, reason="needs another user")
 def test_for_a_closed_checkout_the_programs_are_copied_once_and_belong_to_root(tmp_path: Path) -> None:
     """A virtual environment in a folder of mode 0700, as `mktemp -d` makes it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -61,6 +62,14 @@ class Cluster:
         found = postmaster.find(self.data)
         return found is not None and found.status == "ready"
 
+    def _connects(self) -> bool:
+        """Whether its socket takes a connection: a server that was just killed may still look alive."""
+        address = self._layout.address()
+        if address is None:
+            return False
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(address.socket_file)) == 0
+
     def identity(self) -> str | None:
         """Changes when the cluster is made anew; None when there is none."""
         try:
@@ -73,9 +82,11 @@ class Cluster:
         """Run it, or use the one that runs, until `stop`. It outlives this process if `stop` is never called."""
         child = self.launch(tie=None)
         deadline = time.monotonic() + timeout
-        while not self.is_running():
+        while not (self.is_running() and self._connects()):
             ended = child.poll() is not None
-            if ended or time.monotonic() > deadline:
+            if ended and isinstance(child, Adopted):  # what was found running was on its way out
+                child = self.launch(tie=None)
+            elif ended or time.monotonic() > deadline:
                 self.release()
                 what = "did not start" if ended else f"was not ready within {timeout:.0f} s"
                 raise PostgresUnavailable(f"PostgreSQL {what}. The end of {self.log}:\n{tail(self.log)}")
@@ -110,10 +121,9 @@ class Cluster:
     def _is_current(self, pid: int) -> bool:
         """Whether the server runs the programs that we would start."""
         try:
-            running = postmaster.program(pid).stat()
-            return os.path.samestat(running, (self._programs().server).stat())
+            return postmaster.program(pid) == self._programs().server.resolve()
         except OSError:
-            return False
+            return False  # it has ended meanwhile
 
     def _programs(self) -> Programs:
         account = account_for(self.data)
@@ -132,7 +142,12 @@ class Cluster:
         with ExitStack() as stack:
             data, data_fds = reach(self.data, programs.account, stack)
             sockets, socket_fds = reach(address.socket_dir, programs.account, stack)
-            options = (f"unix_socket_directories={sockets}", f"port={address.port}", f"listen_addresses={loopback}")
+            options = (
+                f"cluster_name={postmaster.cluster_name(self.data)}",
+                f"unix_socket_directories={sockets}",
+                f"port={address.port}",
+                f"listen_addresses={loopback}",
+            )
             child = spawn(
                 [str(programs.server), "-D", data, *(word for option in options for word in ("-c", option))],
                 log=self.log,

@@ -1,8 +1,11 @@
-"""Finding the server processes of one data folder, whoever started them. Reads only."""
+"""Finding the server processes of one data folder, whoever started them. Reads only, and needs no rights for it.
+
+The folder's identity travels as `cluster_name`, which PostgreSQL shows in the title of each of its processes. (The
+working folder of another user's process would tell too, but root in a container may not look at it.)
+"""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +24,20 @@ class Postmaster:
     """`starting`, `ready`, `stopping` or ''."""
 
 
+def cluster_name(data: Path) -> str:
+    """Names this very folder; a copy of it elsewhere has another name."""
+    facts = data.stat()
+    return f"kapelle-{facts.st_dev:x}-{facts.st_ino:x}"
+
+
 def find(data: Path) -> Postmaster | None:
     """The main process that serves `data`, None when there is none (a stale lock file does not count)."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
         pid = abs(int(lines[_PID_LINE]))
+        if not serves(pid, data):
+            return None
     except (OSError, ValueError, IndexError):
-        return None
-    if not serves(pid, data):
         return None
     return Postmaster(pid, lines[_STATUS_LINE].strip() if len(lines) > _STATUS_LINE else "")
 
@@ -40,16 +49,14 @@ def serves(pid: int, data: Path) -> bool:
     if not (_PROC / "self").exists():
         return True  # no /proc here: the lock file has to be believed
     try:
-        return os.path.samestat((_PROC / str(pid) / "cwd").stat(), data.stat()) and program(
-            pid
-        ).readlink().name.startswith("postgres")
+        return cluster_name(data).encode() in _title(pid)
     except OSError:
         return False
 
 
 def program(pid: int) -> Path:
-    """The file that the process runs (a link that leads there even if the file was removed since)."""
-    return _PROC / str(pid) / "exe"
+    """The file that the main process was started from."""
+    return Path(_title(pid).split(b"\0", 1)[0].decode()).resolve()
 
 
 def all_serving(data: Path) -> list[int]:
@@ -74,3 +81,8 @@ def drop_foreign_lock(data: Path) -> None:
         return
     if (_PROC / str(pid)).exists() and not serves(pid, data):
         lock.unlink(missing_ok=True)
+
+
+def _title(pid: int) -> bytes:
+    """The command line, in which PostgreSQL's sessions write what they are."""
+    return (_PROC / str(pid) / "cmdline").read_bytes()
