@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from django.db.backends.utils import CursorWrapper
 
+    from kapelle.kernel.columnar.ddl import Table
+
 
 @dataclass(slots=True)
 class Event:
@@ -75,3 +77,26 @@ class Projection(Protocol):
     name: str
 
     def apply(self, batch: OpenBatch, events: Sequence[Event], cursor: CursorWrapper) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A table that columnar keeps a copy of. Filled by the modules that own the tables, listed in web.subscriptions."""
+
+    table: Table
+    select: str
+    """SELECT of the rows that some batches wrote last, with `batch_id = ANY({batches})`, as PostgreSQL's text suits
+    ClickHouse: times `AT TIME ZONE 'UTC'`, booleans as 0 and 1. Row-level security narrows it to one workspace."""
+    columns: tuple[str, ...]  # what `select` gives, in its order; columnar computes or defaults its other columns
+    is_replacing: bool  # columnar keeps the newest `batch_id` of an `id`; a row with `is_deleted` hides it
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnarFreshness:
+    """How far columnar can be believed."""
+
+    generation: UUID | None  # of the copy that readers see; None before the first one
+    stale_since: datetime | None  # set while a rebuild is under way: readers must not answer from it
+    reason: str  # why it is stale, "" otherwise
+    waiting_rows: int  # rows that PostgreSQL has and columnar has not yet
+    lag_seconds: float  # age of the oldest of them

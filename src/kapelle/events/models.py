@@ -4,6 +4,7 @@ Django model: only `wire` and the projector's SQL touch them."""
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 from kapelle.kernel.tenancy import TenantModel
 
@@ -67,10 +68,14 @@ class ColumnarQueue(models.Model):
     deleted_ids = models.JSONField(null=True)
     # Fixed before the block is first sent, so that a retry is the same block with the same token.
     block_id = models.BigIntegerField(null=True)
+    queued_at = models.DateTimeField(db_default=Now())  # the database's clock: for the measure of lag only
 
     class Meta:
         db_table = "columnar_queue"
-        indexes = [models.Index(fields=["block_id", "id"], name="columnar_queue_block")]
+        indexes = [
+            models.Index(fields=["block_id", "id"], name="columnar_queue_block"),
+            models.Index(fields=["workspace_id", "table_name", "id"], name="columnar_queue_group"),
+        ]
 
 
 class ColumnarState(models.Model):
@@ -80,6 +85,9 @@ class ColumnarState(models.Model):
     generation = models.UUIDField(null=True)
     stale_since = models.DateTimeField(null=True)
     reason = models.TextField(default="")
+    # The rebuild that `stale_since` speaks of ends when the queue holds no id up to this one, and it began with so many rows.
+    rebuild_until = models.BigIntegerField(null=True)
+    rebuild_rows = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "columnar_state"

@@ -1,0 +1,54 @@
+"""How columnar mirrors `customers`: its table there, also the map origin -> customer, and the SELECT for it."""
+
+from __future__ import annotations
+
+from kapelle.events.contracts import Mirror
+from kapelle.kernel.columnar.ddl import Table
+
+# Copied as they are; in columnar "" stands for "not known", as it does in PostgreSQL.
+_TEXTS = (
+    "external_id",
+    "email",
+    "phone",
+    "first_name",
+    "middle_name",
+    "last_name",
+    "gender",
+    "language",
+    "time_zone",
+    "country",
+    "region",
+    "city",
+    "ip",
+    "device_type",
+    "screen",
+    "os",
+    "browser",
+    "browser_version",
+)
+
+_SELECTED = (
+    ("workspace_id", "UUID", "workspace_id"),
+    ("id", "UUID", "id"),
+    ("merged_into", "Nullable(UUID)", "merged_into"),
+    ("is_identified", "UInt8", "is_identified::int"),
+    ("created_at", "DateTime64(6, 'UTC')", "created_at AT TIME ZONE 'UTC'"),
+    ("registered_at", "Nullable(DateTime64(6, 'UTC'))", "registered_at AT TIME ZONE 'UTC'"),
+    ("birth_date", "String", "coalesce(birth_date::text, '')"),  # ISO text sorts like the date, in any century
+    *((name, "String", name) for name in _TEXTS),
+    ("attributes", "String CODEC(ZSTD(1))", "attributes"),
+    ("batch_id", "UInt64", "batch_id"),
+)
+
+CUSTOMERS = Mirror(
+    table=Table(
+        name="customers",
+        columns=(*((name, kind) for name, kind, _ in _SELECTED), ("is_deleted", "UInt8 DEFAULT 0")),
+        engine="ReplacingMergeTree(batch_id, is_deleted)",
+        order_by=("workspace_id", "id"),
+        shard_key="id",
+    ),
+    columns=tuple(name for name, _, _ in _SELECTED),
+    select=f"SELECT {', '.join(value for _, _, value in _SELECTED)} FROM customers WHERE batch_id = ANY({{batches}})",
+    is_replacing=True,
+)
