@@ -21,9 +21,12 @@ _MAX_EMAIL_LENGTH = 254
 _EMAIL = re.compile(r"[^\s@\"<>(),;:\\\[\]]+@[^\s@\"<>(),;:\\\[\]]+\.[^\s@\"<>(),;:\\\[\]]+")
 _KIND = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,39}")
 _ZEROS = re.compile(r"[0\-]+")
-_BLOCKED = frozenset(
-    ["null", "nil", "none", "undefined", "nan", "n/a", "na", "unknown", "anonymous", "guest", "user", "test", "true", "false", "void", "empty", "-", "{}", "[]", "test@test.com", "test@example.com", "example@example.com", "user@example.com", "email@example.com", "noreply@example.com", "no@email.com", "none@none.com"]
-) | {"[object object]"}
+_FILLERS = """
+null nil none undefined nan n/a na unknown anonymous guest user test true false void empty - {} []
+test@test.com test@example.com example@example.com user@example.com email@example.com noreply@example.com
+no@email.com none@none.com
+"""
+_BLOCKED = frozenset(_FILLERS.split()) | {"[object object]"}
 
 
 class NotAnIdentifier(ValueError):
