@@ -52,11 +52,18 @@ def has_started(name):
     return lambda: f"{name} started" in Path("events").read_text()
 def row(name, kind="serves", **more):
     return Process(name, (sys.executable, "-c", CHILD, name, kind), **more)
+def changed():  # as when the source was saved
+    try:
+        Path("changed").unlink()
+    except FileNotFoundError:
+        return False
+    return True
 table = eval(sys.argv[2])
 os.chdir(home)
 supervisor = Supervisor(
     table, run_dir=home, logs_dir=home / "logs", environ=dict(os.environ), mark=str(home),
     say=lambda line: print(line, flush=True), on_ready=lambda: print("READY", flush=True), stop_within=4.0,
+    changed=changed,
 )
 try:
     supervisor.run()
@@ -224,6 +231,15 @@ def test_the_next_supervisor_ends_what_a_killed_one_left(supervise: Start) -> No
     second = supervise("[row('a')]")
     assert eventually(lambda: "READY" in second.said(), 15)
     assert not is_alive(left)
+
+
+def test_a_change_of_the_source_restarts_what_may_be_restarted_at_once(supervise: Start) -> None:
+    run = supervise("[row('engine', reload=False), row('a')]")
+    assert eventually(lambda: "READY" in run.said() and len(run.events()) == 2)
+    (run.home / "changed").touch()
+    assert eventually(lambda: run.events()[2:] == ["a stopped", "a started"])
+    assert "the source changed" in run.said()
+    assert "ended" not in run.said()
 
 
 def test_a_skipped_step_is_not_run_and_a_done_one_is_noted(supervise: Start) -> None:

@@ -184,6 +184,12 @@ class Cluster:
         finally:
             alone.release()
 
+    def tidy(self) -> None:
+        """After a server that somebody else stopped: leave no folder of ours outside of home."""
+        with self._start_lock.holding(timeout=_LOCK_SECONDS):
+            if postmaster.find(self.data) is None:
+                self._layout.drop_socket_dir()
+
     def _end(self, timeout: float) -> None:
         found = postmaster.find(self.data)
         for sig, seconds in ((signal.SIGINT, timeout), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):

@@ -67,9 +67,11 @@ def run(config: Config, table: Sequence[Process], *, reload: bool = False) -> No
             stop_within=STOP_SECONDS,
             changed=_watch_source(SOURCE) if reload else None,
         )
-        supervisor.run()
-        if not config.database_url:
-            Cluster(config).stop()  # nothing runs any more: this clears its folder outside of home, if it has one
+        try:
+            supervisor.run()
+        finally:
+            if not config.database_url:
+                Cluster(config).tidy()
     finally:
         lock.release()
 
