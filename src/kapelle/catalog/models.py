@@ -103,3 +103,26 @@ class OrderStatusChange(TenantModel):
         db_table = "order_statuses"
         constraints = [CompositeForeignKey(name="order_statuses_order", field="order_id", to_table="orders")]
         indexes = [models.Index(fields=["workspace_id", "order_id", "at"], name="order_statuses_order_idx")]
+
+
+class OrderReturn(TenantModel):
+    """A part of a return document: so much of one line of an order came back. Without an order: nothing fitted."""
+
+    document = models.TextField()  # the shop's number of the return
+    number = models.IntegerField()  # the line of the document
+    part = models.IntegerField(default=1)  # a line of a document may take back from several orders
+    order_id = models.UUIDField()  # the order that it came from; the document's own order when none was found
+    line_id = models.UUIDField(null=True)
+    product_external_id = models.TextField(default="")
+    quantity = models.DecimalField(max_digits=18, decimal_places=4)  # positive
+    total = models.DecimalField(max_digits=18, decimal_places=4)  # positive: what was paid back
+    at = models.DateTimeField()
+    source = models.CharField(max_length=200)
+
+    class Meta:
+        db_table = "order_returns"
+        constraints = [
+            models.UniqueConstraint(fields=["workspace_id", "document", "number", "part"], name="order_returns_unique"),
+            CompositeForeignKey(name="order_returns_order", field="order_id", to_table="orders"),
+        ]
+        indexes = [models.Index(fields=["workspace_id", "order_id"], name="order_returns_order_idx")]

@@ -31,6 +31,7 @@ STATIC_URL = "/static/"
 INSTALLED_APPS = [
     "kapelle.kernel",
     "kapelle.accounts",
+    "kapelle.imports",
     "kapelle.events",
     "kapelle.customers",
     "kapelle.catalog",

@@ -1,0 +1,1 @@
+"""Writes on products and orders, one file a concern."""

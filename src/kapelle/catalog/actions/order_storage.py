@@ -1,0 +1,172 @@
+"""Loads orders with their lines and writes what changed, set-wise. What changes is decided in `order_state`, `returns`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kapelle.catalog.actions.order_state import LineState, OrderState
+from kapelle.kernel.bulk import bulk_cursor, columns
+from kapelle.kernel.ids import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from kapelle.events.contracts import OpenBatch
+
+_LOAD = """
+    SELECT o.id, o.external_id, o.origin_id, o.status, o.ordered_at, o.currency, o.total, o.returned_total,
+        o.attributes::text, coalesce(b.source, '')
+    FROM orders o LEFT JOIN batches b ON b.id = o.batch_id
+"""
+_LOAD_LINES = """
+    SELECT id, order_id, number, product_external_id, name, quantity, unit_price, total, returned_quantity, returned_total
+    FROM order_lines WHERE order_id = ANY(%b)
+"""
+_INSERT_ORDERS = """
+    INSERT INTO orders (workspace_id, batch_id, source, created_at, updated_at, id, external_id, origin_id, status,
+        ordered_at, currency, total, returned_total, attributes)
+    SELECT %b, %b, %b, %b, %b, id, external_id, origin_id, status, ordered_at, currency, total, returned_total,
+        attributes::jsonb
+    FROM unnest(%b::uuid[], %b::text[], %b::uuid[], %b::text[], %b::timestamptz[], %b::text[], %b::numeric[],
+        %b::numeric[], %b::text[])
+        t (id, external_id, origin_id, status, ordered_at, currency, total, returned_total, attributes)
+"""
+_UPDATE_ORDERS = """
+    UPDATE orders o SET batch_id = %b, updated_at = %b, origin_id = t.origin_id, status = t.status,
+        ordered_at = t.ordered_at, currency = t.currency, total = t.total, returned_total = t.returned_total,
+        attributes = t.attributes::jsonb
+    FROM unnest(%b::uuid[], %b::text[], %b::uuid[], %b::text[], %b::timestamptz[], %b::text[], %b::numeric[],
+        %b::numeric[], %b::text[])
+        t (id, external_id, origin_id, status, ordered_at, currency, total, returned_total, attributes)
+    WHERE o.id = t.id
+"""
+_LINE_ARRAYS = """
+    unnest(%b::uuid[], %b::uuid[], %b::int[], %b::text[], %b::text[], %b::numeric[], %b::numeric[], %b::numeric[],
+        %b::numeric[], %b::numeric[])
+        t (id, order_id, number, product, name, quantity, unit_price, total, returned_quantity, returned_total)
+"""
+_INSERT_LINES = f"""
+    INSERT INTO order_lines (workspace_id, status, id, order_id, number, product_external_id, name, quantity, unit_price,
+        total, returned_quantity, returned_total)
+    SELECT %b, '', t.* FROM {_LINE_ARRAYS}
+"""
+_UPDATE_LINES = f"""
+    UPDATE order_lines l SET product_external_id = t.product, name = t.name, quantity = t.quantity,
+        unit_price = t.unit_price, total = t.total, returned_quantity = t.returned_quantity,
+        returned_total = t.returned_total
+    FROM {_LINE_ARRAYS} WHERE l.id = t.id
+"""
+_INSERT_STATUSES = """
+    INSERT INTO order_statuses (workspace_id, id, order_id, status, at)
+    SELECT %b, * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::timestamptz[])
+"""
+
+
+def load_orders(external_ids: Iterable[str], *, with_lines: bool = True) -> dict[str, OrderState]:
+    """The stored orders of these numbers, by number."""
+    wanted = list(external_ids)
+    rows = bulk_cursor().execute(f"{_LOAD} WHERE o.external_id = ANY(%b::text[])", [wanted], binary=True).fetchall()
+    orders = {order.external_id: order for order in map(_order, rows)}
+    if with_lines:
+        load_lines(orders.values())
+    return orders
+
+
+def load_orders_by_id(ids: Iterable[UUID]) -> dict[UUID, OrderState]:
+    """The stored orders of these ids with their lines, by id."""
+    rows = bulk_cursor().execute(f"{_LOAD} WHERE o.id = ANY(%b)", [list(ids)], binary=True).fetchall()
+    orders = {order.id: order for order in map(_order, rows)}
+    load_lines(orders.values())
+    return orders
+
+
+def load_lines(orders: Iterable[OrderState]) -> None:
+    """Put their lines into these orders."""
+    by_id = {order.id: order for order in orders}
+    if not by_id:
+        return
+    for row in bulk_cursor().execute(_LOAD_LINES, [list(by_id)], binary=True).fetchall():
+        line = LineState(*row)
+        by_id[line.order_id].lines[line.number] = line
+
+
+def save_orders(batch: OpenBatch, orders: Sequence[OrderState]) -> list[tuple[UUID, UUID]]:
+    """Write new and changed orders and their lines. Returns (status row, order) of status changes of existing orders.
+
+    Clears nothing in the states: call it once for them.
+    """
+    cursor = bulk_cursor()
+    new = [order for order in orders if order.is_new]
+    changed = [order for order in orders if order.is_changed]
+    if new:
+        head = [batch.workspace_id, batch.id, batch.source, batch.now, batch.now]
+        cursor.execute(_INSERT_ORDERS, [*head, *_order_columns(new)])
+    if changed:
+        cursor.execute(_UPDATE_ORDERS, [batch.id, batch.now, *_order_columns(changed)])
+    touched = new + changed
+    added = [line for order in touched for line in order.lines.values() if line.is_new]
+    if added:
+        cursor.execute(_INSERT_LINES, [batch.workspace_id, *_line_columns(added)])
+    altered = [line for order in touched for line in order.lines.values() if line.before is not None]
+    if altered:
+        cursor.execute(_UPDATE_LINES, _line_columns(altered))
+    removed = [line.id for order in touched for line in order.removed if not line.is_new]
+    if removed:
+        cursor.execute("DELETE FROM order_lines WHERE id = ANY(%b)", [removed])
+    return _save_statuses(batch, [order for order in touched if order.status_changed])
+
+
+def _save_statuses(batch: OpenBatch, orders: list[OrderState]) -> list[tuple[UUID, UUID]]:
+    rows = [(uuid7(), order.id, order.status, order.ordered_at if order.is_new else batch.now) for order in orders]
+    if rows:
+        bulk_cursor().execute(_INSERT_STATUSES, [batch.workspace_id, *columns(rows, 4)])
+    fresh = {order.id for order in orders if order.is_new}
+    return [(row[0], row[1]) for row in rows if row[1] not in fresh]
+
+
+def _order(row: tuple[Any, ...]) -> OrderState:
+    return OrderState(*row[:8], msgspec.json.decode(row[8]), row[9])
+
+
+def _order_columns(orders: list[OrderState]) -> list[list[Any]]:
+    return columns(
+        [
+            (
+                order.id,
+                order.external_id,
+                order.origin_id,
+                order.status,
+                order.ordered_at,
+                order.currency,
+                order.total,
+                order.returned_total,
+                msgspec.json.encode(order.attributes).decode(),
+            )
+            for order in orders
+        ],
+        9,
+    )
+
+
+def _line_columns(lines: list[LineState]) -> list[list[Any]]:
+    return columns(
+        [
+            (
+                line.id,
+                line.order_id,
+                line.number,
+                line.product,
+                line.name,
+                line.quantity,
+                line.unit_price,
+                line.total,
+                line.returned_quantity,
+                line.returned_total,
+            )
+            for line in lines
+        ],
+        10,
+    )

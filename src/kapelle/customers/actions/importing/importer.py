@@ -1,0 +1,104 @@
+"""The importer of files of customers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kapelle.customers.actions.importing.drafts import (
+    ATTRIBUTES,
+    IDENTIFIER_FIELDS,
+    OTHER_IDENTIFIERS,
+    PROFILE_FIELDS,
+    CustomerDraft,
+)
+from kapelle.customers.actions.importing.parsing import customer_parser
+from kapelle.customers.actions.importing.planning import FieldChange, lay_over, plan_customers
+from kapelle.customers.actions.importing.undoing import UNDO_TABLES, undo_customers
+from kapelle.customers.actions.importing.writing import ensure_attributes, write_customers
+from kapelle.customers.actions.profiles import close_customers
+from kapelle.events.actions import open_batch
+from kapelle.imports.contracts import ChunkOutcome, Difference, MappingInvalid, RowRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kapelle.imports.contracts import Change, ImportContext, ParsedRow, UndoOutcome
+
+
+class CustomersImporter:
+    """One row is one customer; any identifier finds them."""
+
+    kind = "customers"
+    fields = (*IDENTIFIER_FIELDS.values(), *PROFILE_FIELDS, OTHER_IDENTIFIERS, ATTRIBUTES)
+    chunk_rows = 1500
+    undo_order = UNDO_TABLES
+
+    def parser(self, context: ImportContext, columns: dict[str, int]) -> Callable[[list[str]], CustomerDraft]:
+        if not any(name in IDENTIFIER_FIELDS or name.startswith("identifier.") for name in columns):
+            raise MappingInvalid("No column is mapped to an identifier: user_id, email, phone or identifier.KIND.")
+        parse = customer_parser(context, columns, PROFILE_FIELDS)
+
+        def parse_row(cells: list[str]) -> CustomerDraft:
+            draft = parse(cells, context.started_at)
+            if draft is None:
+                raise RowRejected("no_identifier", "the row has no identifier, so nobody can be found or made")
+            return draft
+
+        return parse_row
+
+    def write(self, context: ImportContext, rows: Sequence[ParsedRow]) -> ChunkOutcome:
+        drafts: list[CustomerDraft] = [row.record for row in rows]
+        batch = open_batch(source=context.source, now=context.now)
+        names = {name for draft in drafts for name in draft.attributes}
+        ensure_attributes(batch, {name: context.mapping.attribute_types.get(name, "string") for name in names})
+        written = write_customers(batch, drafts, job_id=context.job_id)
+        close_customers(batch)
+        outcome = _count(rows, written.created, written.linked, written.changes)
+        outcome.entities = {"customers_created": written.count_created, "customers_updated": written.count_updated}
+        return outcome
+
+    def compare(self, context: ImportContext, rows: Sequence[ParsedRow]) -> ChunkOutcome:
+        drafts: list[CustomerDraft] = [row.record for row in rows]
+        plan = plan_customers(drafts)
+        lay_over(plan, drafts, context.source)
+        outcome = _count(rows, plan.created, set(plan.to_link), plan.changes)
+        for at, row in enumerate(rows):
+            kind, value = drafts[at].identifiers[0]
+            what = f"customer {kind}:{value}"
+            if at in plan.to_link:
+                names = ", ".join(f"{kind}:{value}" for kind, value in drafts[at].identifiers)
+                outcome.differences.append(Difference(row.number, what, "identifiers", None, names))
+            elif at not in plan.created:
+                outcome.differences += _differences(row.number, what, plan.changes.get(at, []))
+        return outcome
+
+    def finish(self, context: ImportContext, after: str) -> str | None:  # nothing is left to do
+        return None
+
+    def undo(self, context: ImportContext, changes: Sequence[Change]) -> UndoOutcome:
+        return undo_customers(context, changes)
+
+    def undo_events(self, context: ImportContext, limit: int) -> int:  # it makes no events
+        return 0
+
+
+def _count(
+    rows: Sequence[ParsedRow], created: set[int], linked: set[int], changes: dict[int, list[FieldChange]]
+) -> ChunkOutcome:
+    outcome = ChunkOutcome()
+    for at in range(len(rows)):
+        if at in created:
+            outcome.created += 1
+        elif at in linked or changes.get(at):
+            outcome.updated += 1
+        else:
+            outcome.unchanged += 1
+    return outcome
+
+
+def _differences(number: int, what: str, changes: list[FieldChange]) -> list[Difference]:
+    return [Difference(number, what, change.field, _shown(change.before), _shown(change.after)) for change in changes]
+
+
+def _shown(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,1 @@
+"""What imports does, one file a concern."""

@@ -1,0 +1,75 @@
+"""The record of what a job did, for its undo, and of the lines that it has matched. Written by importers, set-wise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from kapelle.kernel.bulk import bulk_cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+def record_changes(
+    *, workspace_id: UUID, job_id: UUID, table: str, rows: Iterable[tuple[UUID, dict[str, Any] | None]]
+) -> None:
+    """Keep each row's image before this job's first change to it; None says that the job created it."""
+    listed = [{"r": row_id, "b": before} for row_id, before in rows]
+    if not listed:
+        return
+    with bulk_cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO import_changes (workspace_id, job_id, table_name, row_id, before)
+            SELECT %s, %s, %s, t.r, t.b FROM json_to_recordset(%s::json) AS t(r uuid, b jsonb)
+            ON CONFLICT (job_id, table_name, row_id) DO NOTHING
+            """,
+            [workspace_id, job_id, table, msgspec.json.encode(listed).decode()],
+        )
+
+
+def read_marks(*, job_id: UUID, documents: Sequence[UUID]) -> dict[UUID, set[int]]:
+    """The line numbers of these documents that earlier chunks of the job have matched."""
+    with bulk_cursor() as cursor:
+        cursor.execute(
+            "SELECT document, lines FROM import_marks WHERE job_id = %s AND document = ANY(%s)",
+            [job_id, list(documents)],
+        )
+        return {document: set(lines) for document, lines in cursor.fetchall()}
+
+
+def write_marks(*, workspace_id: UUID, job_id: UUID, marks: Mapping[UUID, Iterable[int]]) -> None:
+    """Remember the matched lines of these documents (all of them, not only the new ones)."""
+    listed = [{"d": document, "l": "{" + ",".join(map(str, lines)) + "}"} for document, lines in marks.items()]
+    if not listed:
+        return
+    with bulk_cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO import_marks (workspace_id, job_id, document, lines)
+            SELECT %s, %s, t.d, t.l::integer[] FROM json_to_recordset(%s::json) AS t(d uuid, l text)
+            ON CONFLICT (job_id, document) DO UPDATE SET lines = excluded.lines
+            """,
+            [workspace_id, job_id, msgspec.json.encode(listed).decode()],
+        )
+
+
+def drop_marks(*, job_id: UUID) -> None:
+    """Forget them; the job has read all its rows."""
+    with bulk_cursor() as cursor:
+        cursor.execute("DELETE FROM import_marks WHERE job_id = %s", [job_id])
+
+
+def list_changed_ids(*, job_id: UUID, table: str, after: UUID | None, limit: int, created_only: bool) -> list[UUID]:
+    """Ids of one table's rows that the job created (or touched), in the order of ids."""
+    with bulk_cursor() as cursor:
+        cursor.execute(
+            "SELECT row_id FROM import_changes WHERE job_id = %s AND table_name = %s AND row_id > %s"
+            + (" AND before IS NULL" if created_only else "")
+            + " ORDER BY row_id LIMIT %s",
+            [job_id, table, after or UUID(int=0), limit],
+        )
+        return [row[0] for row in cursor.fetchall()]

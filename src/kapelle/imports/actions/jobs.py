@@ -1,0 +1,157 @@
+"""Makes, cancels and queues import jobs. Running one is in `running`, taking one back in `undoing`."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from procrastinate.contrib.django import app
+
+from kapelle.accounts.actions import record_audit
+from kapelle.imports.actions.mapping import SAMPLE_ROWS, complete_mapping, decode_mapping, guess_mapping
+from kapelle.imports.actions.reading import CsvFile, CsvFormat, detect_format
+from kapelle.imports.contracts import JobInfo, JobStatus, Mapping, get_importer
+from kapelle.imports.models import ImportJob
+from kapelle.imports.queries import find_job, job_folder, job_info
+from kapelle.kernel.errors import Conflict
+from kapelle.kernel.ids import uuid7
+from kapelle.kernel.tenancy import workspace_scope
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import BinaryIO
+    from uuid import UUID
+
+RUN_TASK = "imports.run"
+UNDO_TASK = "imports.undo"
+OPEN = (JobStatus.PENDING, JobStatus.RUNNING)
+
+
+def create_job(
+    *,
+    workspace_id: UUID,
+    kind: str,
+    path: Path,
+    now: datetime,
+    actor: str,
+    mapping: dict[str, Any] | None = None,
+    is_dry_run: bool = False,
+    row_limit: int | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    file_name: str = "",
+    source_name: str = "",
+    legal_basis: str = "",
+    job_id: UUID | None = None,
+) -> JobInfo:
+    """Look at the file, guess or check the mapping, and keep a job that waits to be run.
+
+    Raises NotReadable, MappingInvalid, NotFound (kind).
+    """
+    importer = get_importer(kind)
+    form = detect_format(path, encoding=encoding, delimiter=delimiter)
+    header, sample = read_sample(path, form)
+    notes: list[str] = []
+    if mapping is None:
+        chosen, notes = guess_mapping(importer, header, sample)
+    else:
+        chosen = decode_mapping(mapping)
+    chosen, more = complete_mapping(importer, chosen, header, sample)
+    with workspace_scope(workspace_id):
+        row = ImportJob.objects.create(
+            id=job_id or uuid7(),
+            kind=kind,
+            is_dry_run=is_dry_run,
+            file_path=str(path.absolute()),
+            file_name=file_name or path.name,
+            bytes_total=path.stat().st_size,
+            encoding=form.encoding,
+            delimiter=form.delimiter,
+            header=header,
+            mapping=msgspec.to_builtins(chosen),
+            notes=notes + more,
+            row_limit=row_limit,
+            source_name=source_name,
+            legal_basis=legal_basis,
+            actor=actor,
+            created_at=now,
+        )
+        record_audit(
+            actor=actor,
+            action="import.created",
+            target=str(row.id),
+            now=now,
+            kind=kind,
+            file=row.file_name,
+            dry_run=is_dry_run,
+            source_name=source_name,
+            legal_basis=legal_basis,
+        )
+        return job_info(row)
+
+
+def repeat_job(
+    *, workspace_id: UUID, job_id: UUID, mapping: dict[str, Any] | None, is_dry_run: bool, now: datetime, actor: str
+) -> JobInfo:
+    """A new job on the same file: the real run after a dry run, with its mapping or a corrected one."""
+    with workspace_scope(workspace_id):
+        first = find_job(job_id)
+    return create_job(
+        workspace_id=workspace_id,
+        kind=first.kind,
+        path=Path(first.file_path),
+        now=now,
+        actor=actor,
+        mapping=mapping or first.mapping,
+        is_dry_run=is_dry_run,
+        encoding=first.encoding,
+        delimiter=first.delimiter,
+        file_name=first.file_name,
+        source_name=first.source_name,
+        legal_basis=first.legal_basis,
+    )
+
+
+def cancel_job(*, workspace_id: UUID, job_id: UUID, now: datetime, actor: str) -> JobInfo:
+    """Stop after the chunk that is being written; what is in stays (and can be undone). Raises Conflict if it is over."""
+    with workspace_scope(workspace_id):
+        row = find_job(job_id, lock=True)
+        if row.status not in OPEN:
+            raise Conflict(f"The import is {row.status}; there is nothing to cancel.")
+        row.cancel_requested = True
+        if row.status == JobStatus.PENDING:
+            row.status, row.finished_at = JobStatus.CANCELED, now
+        row.save(update_fields=["cancel_requested", "status", "finished_at"])
+        record_audit(actor=actor, action="import.canceled", target=str(job_id), now=now)
+        return job_info(row)
+
+
+def queue_job(*, workspace_id: UUID, job_id: UUID, undo: bool = False) -> None:
+    """Have a worker of the role `jobs` run it (or take it back). Safe to call twice: a job runs once at a time."""
+    app.configure_task(UNDO_TASK if undo else RUN_TASK, queue="default").defer(
+        workspace_id=str(workspace_id), job_id=str(job_id)
+    )
+
+
+def keep_upload(file: BinaryIO, *, job_id: UUID) -> Path:
+    """Copy an uploaded file into the job's folder."""
+    folder = job_folder(job_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "source.csv"
+    with path.open("wb") as target:
+        shutil.copyfileobj(file, target, 1 << 20)
+    return path
+
+
+def read_sample(path: Path, form: CsvFormat) -> tuple[list[str], list[list[str]]]:
+    """The header and the first sound rows."""
+    with CsvFile(path, form) as file:
+        return file.header, [row.cells for row in islice(file, SAMPLE_ROWS) if row.problem is None]
+
+
+def context_mapping(row: ImportJob) -> Mapping:
+    """The job's mapping as importers take it."""
+    return decode_mapping(row.mapping)

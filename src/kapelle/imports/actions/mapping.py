@@ -1,0 +1,172 @@
+"""Guesses which column is which field, from header words and a sample; checks a mapping that a person gave."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kapelle.imports.actions.values import guess_date_format, guess_decimal, is_nothing, parse_boolean, parse_decimal
+from kapelle.imports.contracts import FieldType, Importer, Mapping, MappingInvalid, RowRejected, TargetField
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SAMPLE_ROWS = 1000
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_MOSTLY = 0.8
+_ATTRIBUTES = "attributes.*"
+_DATES = (FieldType.DATE, FieldType.DATETIME)
+
+
+def guess_mapping(
+    importer: Importer, header: Sequence[str], sample: Sequence[Sequence[str]]
+) -> tuple[Mapping, list[str]]:
+    """A mapping to confirm, and notes in plain words on what might be wrong in it."""
+    words = {
+        word: field.name for field in reversed(importer.fields) for word in (_squeeze(field.name), *field.synonyms)
+    }
+    columns: dict[str, str] = {}
+    for name in header:
+        target = words.get(_squeeze(name))
+        if target and "*" not in target and target not in columns.values():
+            columns[name] = target
+    targets = {field.name for field in importer.fields}
+    _guess_email(header, sample, columns, targets)
+    notes = [f"Column {name!r} is not imported." for name in header if name not in columns]
+    if _ATTRIBUTES in targets:
+        notes = []
+        for name in header:
+            if name not in columns:
+                columns[name] = f"attributes.{attribute_name(name)}"
+    mapping = Mapping(columns=columns, attribute_types=_guess_types(columns, header, sample))
+    return mapping, notes
+
+
+def complete_mapping(
+    importer: Importer, mapping: Mapping, header: Sequence[str], sample: Sequence[Sequence[str]]
+) -> tuple[Mapping, list[str]]:
+    """The mapping with its open questions (dates, decimal sign) answered from the sample; raises MappingInvalid."""
+    check_mapping(importer, mapping, header)
+    notes: list[str] = []
+    kinds = {name: find_field(importer, target).type for name, target in mapping.columns.items()}
+    cells = {name: _column(header.index(name), sample) for name in mapping.columns}
+    formats = dict(mapping.date_formats)
+    for name in mapping.columns:
+        is_date = kinds[name] in _DATES or mapping.attribute_types.get(_attribute(mapping.columns[name])) in _DATES
+        if is_date and name not in formats:
+            found, ambiguous = (mapping.date_format, False) if mapping.date_format else guess_date_format(cells[name])
+            formats[name] = found or "iso"
+            if ambiguous:
+                notes.append(f"Column {name!r}: day and month cannot be told apart; it is read as {found}.")
+    decimal = mapping.decimal
+    if decimal is None:
+        numbers = [text for name in mapping.columns if kinds[name] is FieldType.NUMBER for text in cells[name]]
+        decimal = guess_decimal(numbers) or "."
+    return msgspec.structs.replace(mapping, date_formats=formats, decimal=decimal), notes
+
+
+def check_mapping(importer: Importer, mapping: Mapping, header: Sequence[str]) -> None:
+    """Raises MappingInvalid that names the column or field, and what would be right."""
+    unknown = [name for name in mapping.columns if name not in header]
+    if unknown:
+        raise MappingInvalid(
+            f"The file has no column {', '.join(map(repr, unknown))}. Its columns: {', '.join(header)}.",
+            columns=unknown,
+        )
+    targets = list(mapping.columns.values())
+    for target in targets:
+        find_field(importer, target)
+    twice = sorted({target for target in targets if targets.count(target) > 1})
+    if twice:
+        raise MappingInvalid(f"More than one column is mapped to {', '.join(twice)}.", fields=twice)
+    missing = [field.name for field in importer.fields if field.required and field.name not in targets]
+    if missing:
+        raise MappingInvalid(
+            f"No column is mapped to {', '.join(missing)}, which every row needs. Columns: {', '.join(header)}.",
+            fields=missing,
+        )
+    if mapping.decimal not in (None, ".", ","):
+        raise MappingInvalid('"decimal" is "." or ",".')
+
+
+def decode_mapping(data: Any) -> Mapping:
+    """A mapping from JSON; raises MappingInvalid that names the place."""
+    try:
+        return msgspec.convert(data, Mapping)
+    except msgspec.ValidationError as error:
+        raise MappingInvalid(f"The mapping cannot be used: {error}.") from error
+
+
+def find_field(importer: Importer, target: str) -> TargetField:
+    """The field that a target names; raises MappingInvalid."""
+    for field in importer.fields:
+        open_end = field.name.endswith(".*") and target.startswith(field.name[:-1]) and len(target) >= len(field.name)
+        if field.name == target or open_end:
+            return field
+    names = ", ".join(field.name for field in importer.fields)
+    raise MappingInvalid(f"{target!r} is not a field of {importer.kind}. Fields: {names}.", fields=[target])
+
+
+def attribute_name(header: str) -> str:
+    """A header as the name of a custom field: "Любимый цвет" becomes "любимый_цвет"."""
+    name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", header).strip().lower()).strip("_")
+    return name[:100] or "column"
+
+
+def _attribute(target: str) -> str:
+    return target.removeprefix("attributes.")
+
+
+def _squeeze(text: str) -> str:
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).lower())
+
+
+def _column(index: int, sample: Sequence[Sequence[str]]) -> list[str]:
+    cells = (row[index].strip() for row in sample if index < len(row))
+    return [cell for cell in cells if not is_nothing(cell)]
+
+
+def _guess_email(
+    header: Sequence[str], sample: Sequence[Sequence[str]], columns: dict[str, str], targets: set[str]
+) -> None:
+    """A column full of addresses is the e-mail, whatever its name."""
+    if "email" not in targets or "email" in columns.values():
+        return
+    for index, name in enumerate(header):
+        cells = _column(index, sample)
+        if name not in columns and cells and sum(map(bool, map(_EMAIL.fullmatch, cells))) >= len(cells) * _MOSTLY:
+            columns[name] = "email"
+            return
+
+
+def _guess_types(columns: dict[str, str], header: Sequence[str], sample: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Types of custom fields whose sample is numbers, yes/no or dates without exception."""
+    types: dict[str, str] = {}
+    for index, name in enumerate(header):
+        target = columns.get(name, "")
+        cells = _column(index, sample) if target.startswith("attributes.") else []
+        if not cells:
+            continue
+        # "007" is a code, not seven.
+        if all(_is(parse_decimal, cell) for cell in cells) and not any(re.match(r"0\d", cell) for cell in cells):
+            types[_attribute(target)] = "number"
+        elif all(_is(parse_boolean, cell) for cell in cells):
+            types[_attribute(target)] = "boolean"
+        else:
+            form, ambiguous = guess_date_format(cells[:50])
+            if form and not ambiguous and guess_date_format(cells)[0] == form and all(map(str.strip, cells)):
+                types[_attribute(target)] = (
+                    "date" if "%H" not in form and all(len(cell) <= 12 for cell in cells) else "datetime"
+                )
+    return types
+
+
+def _is(parse: Any, text: str) -> bool:
+    try:
+        parse(text)
+    except RowRejected:
+        return False
+    return True
