@@ -19,6 +19,7 @@ import pytest
 from kapelle.kernel import config as kernel_config
 from kapelle.kernel.postgres import Cluster, PostgresUnavailable, database_url, postmaster, running
 from kapelle.kernel.postgres.layout import port_is_free
+from kapelle.kernel.processes import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +132,9 @@ def test_what_was_committed_survives_stop_and_kill(config: Config) -> None:
     cluster.start()
     with psycopg.connect(cluster.owner_url(), autocommit=True) as connection:
         connection.execute("INSERT INTO kept VALUES (2)")
-        os.kill(postmaster_pid(config), signal.SIGKILL)
+        pid = postmaster_pid(config)
+        os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: not is_alive(pid))
         cluster.start()  # with the old session still open
     assert ask(cluster.owner_url(), "SELECT count(*) FROM kept") == 2
 
@@ -177,8 +180,8 @@ def test_a_tied_server_shuts_down_with_its_killed_supervisor_and_starts_again(co
     other.wait()
     cluster = Cluster(config)
     cluster.start()  # at once: while the old one is on its way out
-    assert eventually(lambda: not postmaster.serves(pid, cluster.data))
-    assert eventually(cluster.is_running)
+    assert not postmaster.serves(pid, cluster.data)
+    assert cluster.is_running()
     cluster.stop()
 
 

@@ -113,7 +113,8 @@ class Cluster:
         if found is None:
             return None
         address = self._layout.address()
-        if found.status != "stopping" and address is not None and self._is_current(found.pid):
+        leaves = found.status == "stopping" or address is None or postmaster.is_doomed(found.pid, address.tied_to)
+        if not leaves and self._is_current(found.pid):
             return Adopted(found.pid, lambda: postmaster.serves(found.pid, self.data))
         self._end(_STOP_SECONDS)  # on its way out, out of reach, or of a version that was replaced since
         return None
@@ -137,7 +138,7 @@ class Cluster:
         (self.data / "postgresql.conf").write_text(settings.configuration(settings.this_machine(self.data)))
         (self.data / "pg_hba.conf").write_text(settings.HBA)
         postmaster.drop_foreign_lock(self.data)
-        address = self._layout.make_address(programs.account)
+        address = self._layout.make_address(programs.account, None if tie is None else os.getpid())
         loopback = "127.0.0.1" if port_is_free(address.port) else ""  # taken by others: the socket is enough
         with ExitStack() as stack:
             data, data_fds = reach(self.data, programs.account, stack)

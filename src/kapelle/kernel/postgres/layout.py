@@ -34,6 +34,8 @@ class Address:
 
     socket_dir: Path
     port: int
+    tied_to: int | None = None
+    """The process that the running server ends with, if it was started so."""
 
     @property
     def socket_file(self) -> Path:
@@ -84,11 +86,11 @@ class Layout:
         """Where the cluster answered when it was last started."""
         try:
             record = json.loads(self._address_file.read_text())
-            return Address(Path(record["socket_dir"]), int(record["port"]))
+            return Address(Path(record["socket_dir"]), int(record["port"]), record.get("tied_to"))
         except (OSError, ValueError, KeyError):
             return None
 
-    def make_address(self, account: Account | None) -> Address:
+    def make_address(self, account: Account | None, tied_to: int | None) -> Address:
         """The recorded address where it still serves, else a new one; its socket folder exists and is private."""
         known = self.address()
         port = known.port if known else free_port()
@@ -97,9 +99,9 @@ class Layout:
         folder.chmod(0o700)
         if account is not None:
             os.chown(folder, *account.ids)
-        address = Address(folder, port)
+        address = Address(folder, port, tied_to)
         scratch = self._address_file.with_suffix(".new")
-        scratch.write_text(json.dumps({"socket_dir": str(folder), "port": port}))
+        scratch.write_text(json.dumps({"socket_dir": str(folder), "port": port, "tied_to": tied_to}))
         scratch.replace(self._address_file)
         return address
 

@@ -59,6 +59,17 @@ def program(pid: int) -> Path:
     return Path(_title(pid).split(b"\0", 1)[0].decode()).resolve()
 
 
+def is_doomed(pid: int, tied_to: int | None) -> bool:
+    """Whether a server that ends with another process has lost it: it shuts down, even if it does not say so yet."""
+    if tied_to is None:
+        return False
+    try:
+        status = (_PROC / str(pid) / "status").read_text()
+    except OSError:
+        return not is_alive(tied_to)
+    return f"\nPPid:\t{tied_to}\n" not in status or not is_alive(tied_to)
+
+
 def all_serving(data: Path) -> list[int]:
     """Every PostgreSQL process that works in `data`, such as sessions whose main process was killed."""
     if not data.exists():
