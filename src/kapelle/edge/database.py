@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
+from kapelle.kernel.errors import KapelleError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
@@ -48,7 +50,7 @@ class Link:
             return task.result()
         except (psycopg.DataError, psycopg.IntegrityError):
             raise
-        except (psycopg.Error, OSError) as error:
+        except (psycopg.Error, OSError, KapelleError) as error:  # the last: an embedded cluster that was never started
             self._cut()
             raise DatabaseAway(str(error).strip() or type(error).__name__) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -22,6 +23,8 @@ _GC_ALLOCATIONS = 50_000
 def run(config: Config) -> None:
     """Serve on the configuration's host and port; returns after a graceful stop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises it again after its own graceful stop; we exit with 0
     edge = Edge(config, edge_settings.load(config))
     # What is loaded now stays: the collector need not walk it again in the middle of a request.
     gc.collect()

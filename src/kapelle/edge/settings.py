@@ -23,9 +23,9 @@ class EdgeSettings:
     behind_proxy: bool = False
     """Believe X-Forwarded-For and -Proto of a proxy on this machine."""
 
-    gather_seconds: float = 0.002
+    gather_seconds: float = 0.001
     flush_rows: int = 500
-    flushers: int = 2
+    flushers: int = 3
     database_seconds: float = 2.0
     """PostgreSQL is taken for away when it does not answer within this."""
 
