@@ -1,0 +1,154 @@
+"""Events a second that one projector brings home alone: inbox, deduplication, identity, events, profiles, columnar queue.
+
+Requests of 20 events, customers known (or new with --new). Starts a PostgreSQL of its own in a temporary home, with the
+product's settings. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import os
+import platform
+import pstats
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import django
+import msgspec
+import psycopg
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+BATCH = 20
+_PRODUCTS = [{"product_id": f"p{n}", "name": f"Boots {n}", "price": 10 + n / 4, "brand": "Северъ"} for n in range(2_000)]
+_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36"
+
+
+def event(customer: int) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "event": random.choice(("Product Viewed", "Product Added", "Product List Viewed", "Checkout Started")),
+        "messageId": str(uuid.uuid4()),
+        "userId": f"user-{customer}",
+        "anonymousId": f"00000000-0000-4000-8000-{customer:012d}",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "properties": random.choice(_PRODUCTS),
+        "context": {"library": {"name": "analytics.js", "version": "2.11"}, "locale": "ru-RU", "userAgent": _AGENT},
+    }
+
+
+def fill(dsn: str, workspace_id: UUID, customers: range, events: int) -> None:
+    from kapelle.events.wire import COPY_HEADER, COPY_INBOX_SQL, COPY_TRAILER, pack_row  # noqa: PLC0415
+    from kapelle.kernel.ids import uuid7  # noqa: PLC0415
+
+    now = datetime.now(UTC)
+    with psycopg.connect(dsn) as edge, edge.cursor().copy(COPY_INBOX_SQL) as copy:
+        copy.write(COPY_HEADER)
+        place = 0
+        for _ in range(events // BATCH):
+            messages = []
+            for _ in range(BATCH):
+                number = customers[place % len(customers)] if events == len(customers) else random.choice(customers)
+                messages.append(event(number))
+                place += 1
+            body = msgspec.json.encode({"batch": messages, "sentAt": now.isoformat()})
+            copy.write(pack_row(workspace_id, uuid7(), "batch", "key:kw_bench", now, b'{"ip": "192.0.2.7"}', body))
+        copy.write(COPY_TRAILER)
+
+
+def drain(profile: bool) -> float:
+    """Empty the inbox; returns seconds."""
+    from kapelle.customers.actions import EventResolver, ProfileProjection  # noqa: PLC0415
+    from kapelle.events.tasks.projector import Projector  # noqa: PLC0415
+
+    projector = Projector([EventResolver()], [ProfileProjection()])
+    profiler = cProfile.Profile()
+    started = time.perf_counter()
+    if profile:
+        profiler.enable()
+    while projector.step():
+        pass
+    profiler.disable()
+    seconds = time.perf_counter() - started
+    if profile:
+        pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(28)
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=60_000)
+    parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--new", action="store_true", help="every event comes from a customer never seen before")
+    parser.add_argument("--profile", action="store_true", help="print where the time goes")
+    options = parser.parse_args()
+    os.environ["KAPELLE_HOME"] = tempfile.mkdtemp(prefix="kapelle-bench-")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "kapelle.web.settings"
+    os.environ["KAPELLE_DATABASE_ROLE"] = ""
+    from kapelle.kernel import config  # noqa: PLC0415
+    from kapelle.kernel.postgres import database_url, running  # noqa: PLC0415
+
+    with running(config.load()):
+        django.setup()
+        dsn = database_url(config.load())
+        print(json.dumps(measure(dsn, options), indent=2))
+
+
+def measure(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+
+    from kapelle.accounts.actions import create_workspace  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    connection.close()
+    connection.settings_dict["OPTIONS"]["assume_role"] = "kapelle_projector"
+    workspace = create_workspace(slug="bench", name="Bench", now=datetime.now(UTC))
+    fill(dsn, workspace.id, range(options.customers), options.customers)
+    first = drain(profile=False)
+    rates, cpu = [], []
+    for run in range(options.runs):
+        start = options.customers * (run + 1)
+        people = range(start, start + options.events) if options.new else range(options.customers)
+        fill(dsn, workspace.id, people, options.events)
+        before = time.process_time()
+        seconds = drain(options.profile and run == options.runs - 1)
+        cpu.append(round((time.process_time() - before) / seconds, 2))
+        rates.append(round(options.events / seconds))
+    with psycopg.connect(dsn) as owner:
+        owner.execute("SELECT set_config('kapelle.workspace', %s, true)", [str(workspace.id)])
+        counted = owner.execute("SELECT count(*) FROM events").fetchone()
+    assert counted == (options.customers + options.runs * options.events,), counted
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "figure": f"projector alone, {BATCH}-event requests, {'new' if options.new else 'known'} customers",
+        "unit": "events/s",
+        "median": statistics.median(rates),
+        "runs": rates,
+        "first_filling": round(options.customers / first),
+        "projector_cpu": cpu,
+        "indexes_on_events": 2,
+        "customers": options.customers,
+        "events_a_run": options.events,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        "commit": commit.stdout.strip(),
+    }
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+    main()
