@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def load(config: Config, environ: Mapping[str, str] | None = None) -> EdgeSettin
     """KAPELLE_WEB, KAPELLE_BEHIND_PROXY and KAPELLE_SPILL_BYTES over the defaults."""
     env = os.environ if environ is None else environ
     return EdgeSettings(
-        web=env.get("KAPELLE_WEB") or str(Path(config.run_dir) / "web.sock"),
+        web=env.get("KAPELLE_WEB") or str(config.web_socket),
         behind_proxy=env.get("KAPELLE_BEHIND_PROXY", "") in {"1", "true", "yes"},
         spill_bytes=int(env.get("KAPELLE_SPILL_BYTES") or EdgeSettings.spill_bytes),
     )

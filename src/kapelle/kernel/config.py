@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,9 @@ from kapelle.kernel.errors import KapelleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_SOCKET_PATH_LIMIT = 100  # the kernel takes 107 bytes; a margin for a suffix
 
 
 class ConfigInvalid(KapelleError):
@@ -38,6 +43,14 @@ class Config:
     def run_dir(self) -> Path:
         """Sockets, process ids and other things that a reboot may lose."""
         return self.home / "run"
+
+    @cached_property
+    def web_socket(self) -> Path:
+        """Where `web` listens behind the edge; in a short private folder if home is too deep for a socket's name."""
+        path = self.run_dir / "web.sock"
+        if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT:
+            return path
+        return Path(tempfile.gettempdir()) / f"kapelle-{sha256(os.fsencode(self.home)).hexdigest()[:16]}" / "web.sock"
 
     @cached_property
     def keys_dir(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Any
@@ -28,8 +29,13 @@ def command(listen: str | None, threads: int) -> None:
     if listen:
         address = {"listen": listen}
     else:
-        config.run_dir.mkdir(parents=True, exist_ok=True)
-        address = {"unix_socket": str(config.run_dir / "web.sock"), "unix_socket_perms": "600"}
+        folder = config.web_socket.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.geteuid():
+            raise click.ClickException(
+                f"{folder} belongs to somebody else; remove it or choose a shorter KAPELLE_HOME."
+            )
+        address = {"unix_socket": str(config.web_socket), "unix_socket_perms": "600"}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     waitress.serve(
         application,

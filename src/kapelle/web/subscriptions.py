@@ -1,0 +1,34 @@
+"""What happens after what: the whole product's upward arrows on one page.
+
+Resolvers and projections run in the projector's transaction, in this order. Mirrors are the tables that columnar keeps a
+copy of. Importers are the kinds of files that can be loaded. Chores are repeated by the sweeper.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kapelle.catalog.queries.mirror import ORDERS
+from kapelle.customers.actions import EventResolver, ProfileProjection
+from kapelle.customers.queries.mirror import CUSTOMERS
+from kapelle.events.queries.mirror import EVENTS
+from kapelle.imports.tasks import REQUEUE_STALLED
+from kapelle.messaging.actions import ReceiptProjection, ReceiptResolver
+
+if TYPE_CHECKING:
+    from kapelle.events.contracts import Mirror, Projection, Resolver
+    from kapelle.kernel.chores import Chore
+
+RESOLVERS: tuple[Resolver, ...] = (
+    EventResolver(),  # whose identify, track, page, ... it is
+    ReceiptResolver(),  # which send an open or a click answers
+)
+
+PROJECTIONS: tuple[Projection, ...] = (
+    ReceiptProjection(),  # opened, clicked
+    ProfileProjection(),  # standard and custom fields; last of customers
+)
+
+MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORDERS)
+
+CHORES: tuple[Chore, ...] = (REQUEUE_STALLED,)
