@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.db import models
 
-from kapelle.campaigns.contracts import CampaignState
 from kapelle.kernel.tenancy import CompositeForeignKey, TenantModel
 
 
@@ -21,15 +20,13 @@ class Campaign(TenantModel):
     from_name = models.CharField(max_length=200, default="")
     reply_to = models.CharField(max_length=254, default="")
     goal_days = models.SmallIntegerField(default=7)
-    state = models.CharField(max_length=10, default=CampaignState.DRAFT)
-    mailing_id = models.UUIDField(null=True)
+    mailing_id = models.UUIDField(null=True)  # null is a draft; from then on the mailing's state is the campaign's
     snapshot_id = models.UUIDField(null=True)
     # How far the snapshot is in the ledger, so that the job goes on where it was killed.
     filled_until = models.UUIDField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "campaigns"

@@ -1,4 +1,4 @@
-"""What every channel offers, whatever carries its messages: addresses made comparable, groups of messages handed over."""
+"""What every channel offers, whatever carries its messages: groups of messages handed over, one outcome each."""
 
 from __future__ import annotations
 

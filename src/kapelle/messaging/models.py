@@ -56,7 +56,10 @@ class Mailing(TenantModel):
             ),
             models.UniqueConstraint(fields=["workspace_id", "id"], name="mailings_workspace_id"),
             CompositeForeignKey(
-                name="mailings_template", field="template_version_id", to_table="template_versions", on_delete="RESTRICT"
+                name="mailings_template",
+                field="template_version_id",
+                to_table="template_versions",
+                on_delete="RESTRICT",
             ),
         ]
         indexes = [
@@ -104,9 +107,7 @@ class SendRow(TenantModel):
                 name="sends_once_a_customer",
             ),
             CompositeForeignKey(name="sends_mailing", field="mailing_id", to_table="mailings"),
-            CompositeForeignKey(
-                name="sends_customer", field="customer_id", to_table="customers", on_delete="SET NULL"
-            ),
+            CompositeForeignKey(name="sends_customer", field="customer_id", to_table="customers", on_delete="SET NULL"),
         ]
         indexes = [
             models.Index(

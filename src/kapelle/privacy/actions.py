@@ -25,7 +25,7 @@ def suppress_addresses(
     source: str,
     now: datetime,
 ) -> None:
-    """Stop marketing to these addresses. Saying it again changes nothing; a lifted suppression comes into force again."""
+    """Stop marketing to these addresses. Saying it again changes nothing; a lifted one is in force again."""
     if not addresses:
         return
     with workspace_scope(workspace_id), connection.cursor() as cursor:

@@ -1,6 +1,5 @@
 """The table of campaigns."""
 
-import kapelle.campaigns.contracts
 import kapelle.kernel.ids
 import kapelle.kernel.tenancy
 from django.db import migrations, models
@@ -30,14 +29,12 @@ class Migration(migrations.Migration):
                 ('from_name', models.CharField(default='', max_length=200)),
                 ('reply_to', models.CharField(default='', max_length=254)),
                 ('goal_days', models.SmallIntegerField(default=7)),
-                ('state', models.CharField(default=kapelle.campaigns.contracts.CampaignState['DRAFT'], max_length=10)),
                 ('mailing_id', models.UUIDField(null=True)),
                 ('snapshot_id', models.UUIDField(null=True)),
                 ('filled_until', models.UUIDField(null=True)),
                 ('created_at', models.DateTimeField()),
                 ('updated_at', models.DateTimeField()),
                 ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
             ],
             options={
                 'db_table': 'campaigns',

@@ -124,7 +124,9 @@ def _to_html(parts: Parts) -> tuple[str, Callable[[str], str]]:
     try:
         html = mrml.to_html(_LIQUID.sub(take, parts.mjml), render_options=_RENDER_OPTIONS).content
     except OSError as error:
-        raise syntax.invalid("mjml", parts.mjml, 0, f"it cannot be read as MJML ({error})", "Check the tags.") from error
+        raise syntax.invalid(
+            "mjml", parts.mjml, 0, f"it cannot be read as MJML ({error})", "Check the tags."
+        ) from error
     if parts.preheader.strip():
         preheader = _PREHEADER.format(_LIQUID.sub(take, escape(parts.preheader.strip(), quote=False)))
         html = re.sub(r"<body[^>]*>", lambda found: found[0] + preheader, html, count=1)

@@ -7,9 +7,43 @@ import re
 from kapelle.kernel.templates import syntax
 
 _COMPONENTS = frozenset(
-    "accordion accordion-element accordion-text accordion-title all attributes body breakpoint button carousel"
-    " carousel-image class column divider font group head hero html-attributes html-attribute image navbar"
-    " navbar-link preview raw section selector social social-element spacer style table text title wrapper".split()
+    [
+        "accordion",
+        "accordion-element",
+        "accordion-text",
+        "accordion-title",
+        "all",
+        "attributes",
+        "body",
+        "breakpoint",
+        "button",
+        "carousel",
+        "carousel-image",
+        "class",
+        "column",
+        "divider",
+        "font",
+        "group",
+        "head",
+        "hero",
+        "html-attributes",
+        "html-attribute",
+        "image",
+        "navbar",
+        "navbar-link",
+        "preview",
+        "raw",
+        "section",
+        "selector",
+        "social",
+        "social-element",
+        "spacer",
+        "style",
+        "table",
+        "text",
+        "title",
+        "wrapper",
+    ]
 )
 _SKIP = re.compile(r"<!--.*?-->|\{%.*?%\}|\{\{.*?\}\}|<!\[CDATA\[.*?\]\]>", re.DOTALL)
 _TAG = re.compile(r"<(/?)(mjml|mj-[a-z-]+)\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>")
@@ -45,8 +79,5 @@ def _close(source: str, opened: list[tuple[str, int]], name: str, at: int) -> No
     if opened and opened[-1][0] == name:
         opened.pop()
         return
-    if opened:
-        advice = f"Close <{opened[-1][0]}> first."
-    else:
-        advice = "Take it out or open it before."
+    advice = f"Close <{opened[-1][0]}> first." if opened else "Take it out or open it before."
     raise syntax.invalid("mjml", source, at, f"</{name}> closes nothing that is open here", advice)

@@ -1,4 +1,4 @@
-"""The Liquid dialect of Kapelle: no loaders, no includes, limits on loops, output and time; errors that name a line. Pure."""
+"""The Liquid dialect of Kapelle: no includes, limits on loops, output and time, errors that name a line. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from liquid.context import RenderContext
 from liquid.exceptions import LiquidError
 from liquid.filter import with_context
 from liquid.parser import get_parser
-from liquid.stream import TokenStream
 from liquid.tag import Tag
 from liquid.template import BoundTemplate
 from liquid.token import TOKEN_EOF, TOKEN_TAG, Token
@@ -25,6 +24,8 @@ from kapelle.kernel.templates import marks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from liquid.stream import TokenStream
 
 MAX_LOOPS = 10_000
 MAX_OUTPUT = 1_000_000  # bytes; a mail over 100 kB is already cut by large mailbox providers
@@ -90,8 +91,8 @@ class _TrackedNode(Node):
         url = unescape(raw) if context.autoescape else raw
         if url.lower().startswith(("http://", "https://")) and not marks.is_marked(url):
             links = context.resolve(LINKS)
-            links.append(url)  # type: ignore[attr-defined]  # the collector that Renderer passes in
-            return buffer.write(marks.link(len(links) - 1))  # type: ignore[arg-type]
+            links.append(url)
+            return buffer.write(marks.link(len(links) - 1))
         safe = marks.is_marked(url) or url.lower().startswith(("mailto:", "tel:", "sms:", "#"))
         return buffer.write(raw if safe else "#")
 

@@ -33,6 +33,25 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='TemplateVersion',
+            fields=[
+                ('id', models.UUIDField(default=kapelle.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('workspace_id', models.UUIDField(default=kapelle.kernel.tenancy.current_workspace, editable=False)),
+                ('content_hash', models.BinaryField(max_length=32)),
+                ('subject', models.TextField()),
+                ('preheader', models.TextField(default='')),
+                ('mjml', models.TextField()),
+                ('text', models.TextField(default='')),
+                ('compiled', models.JSONField()),
+                ('link_numbers', models.JSONField(default=list)),
+                ('created_at', models.DateTimeField()),
+            ],
+            options={
+                'db_table': 'template_versions',
+                'constraints': [models.UniqueConstraint(fields=('workspace_id', 'content_hash'), name='template_versions_unique'), models.UniqueConstraint(fields=('workspace_id', 'id'), name='template_versions_workspace_id')],
+            },
+        ),
+        migrations.CreateModel(
             name='Click',
             fields=[
                 ('id', models.UUIDField(default=kapelle.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
@@ -123,25 +142,6 @@ class Migration(migrations.Migration):
                 'db_table': 'sends',
                 'indexes': [models.Index(condition=models.Q(('status__in', [kapelle.messaging.contracts.SendStatus['QUEUED'], kapelle.messaging.contracts.SendStatus['DEFERRED']])), fields=['workspace_id', 'mailing_id', 'next_try_at'], name='sends_waiting'), models.Index(condition=models.Q(('status__in', [kapelle.messaging.contracts.SendStatus['CLAIMED'], kapelle.messaging.contracts.SendStatus['HANDING']])), fields=['workspace_id', 'lease_until'], name='sends_leased'), models.Index(fields=['workspace_id', 'source_id', 'id'], name='sends_of_source')],
                 'constraints': [models.UniqueConstraint(fields=('workspace_id', 'source_id', 'occurrence', 'channel', 'address'), name='sends_once_an_address'), models.UniqueConstraint(fields=('workspace_id', 'source_id', 'occurrence', 'channel', 'customer_id'), name='sends_once_a_customer'), kapelle.kernel.tenancy.CompositeForeignKey(field='mailing_id', name='sends_mailing', on_delete='CASCADE', to_table='mailings'), kapelle.kernel.tenancy.CompositeForeignKey(field='customer_id', name='sends_customer', on_delete='SET NULL', to_table='customers')],
-            },
-        ),
-        migrations.CreateModel(
-            name='TemplateVersion',
-            fields=[
-                ('id', models.UUIDField(default=kapelle.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('workspace_id', models.UUIDField(default=kapelle.kernel.tenancy.current_workspace, editable=False)),
-                ('content_hash', models.BinaryField(max_length=32)),
-                ('subject', models.TextField()),
-                ('preheader', models.TextField(default='')),
-                ('mjml', models.TextField()),
-                ('text', models.TextField(default='')),
-                ('compiled', models.JSONField()),
-                ('link_numbers', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField()),
-            ],
-            options={
-                'db_table': 'template_versions',
-                'constraints': [models.UniqueConstraint(fields=('workspace_id', 'content_hash'), name='template_versions_unique'), models.UniqueConstraint(fields=('workspace_id', 'id'), name='template_versions_workspace_id')],
             },
         ),
         protect("template_versions"),

@@ -1,0 +1,45 @@
+"""Writes of messaging."""
+
+from kapelle.messaging.actions.arming import Disarmed, arm, check_armed
+from kapelle.messaging.actions.ledger import (
+    Claimed,
+    begin_handing,
+    claim_sends,
+    fill_mailing,
+    fill_test,
+    recover_leases,
+)
+from kapelle.messaging.actions.mailings import create_mailing, finish_mailings, mark_filled, set_mailing_state
+from kapelle.messaging.actions.press import Press, Preview, Recipient, preview_mail, view_mail
+from kapelle.messaging.actions.receipts import ReceiptProjection, ReceiptResolver
+from kapelle.messaging.actions.recording import record_results
+from kapelle.messaging.actions.subscription import resubscribe, unsubscribe
+from kapelle.messaging.actions.versions import number_links, save_template_version
+
+__all__ = [
+    "Claimed",
+    "Disarmed",
+    "Press",
+    "Preview",
+    "ReceiptProjection",
+    "ReceiptResolver",
+    "Recipient",
+    "arm",
+    "begin_handing",
+    "check_armed",
+    "claim_sends",
+    "create_mailing",
+    "fill_mailing",
+    "fill_test",
+    "finish_mailings",
+    "mark_filled",
+    "number_links",
+    "preview_mail",
+    "record_results",
+    "recover_leases",
+    "resubscribe",
+    "save_template_version",
+    "set_mailing_state",
+    "unsubscribe",
+    "view_mail",
+]
