@@ -75,7 +75,7 @@ def _replicated(engine: str) -> str:
 
 
 def _quote(name: str) -> str:
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _text(value: str) -> str:

@@ -97,7 +97,7 @@ class Engine:
                     data: bytes = block.bytes()
                     counts.result_bytes += len(data)
                     yield data
-            except RuntimeError:
+            except (RuntimeError, UnicodeDecodeError):
                 ended = True
                 raise
             finally:
@@ -113,7 +113,7 @@ class Engine:
                     if piece:
                         handle.insert_append(running, piece)
                 done = handle.insert_done(running)
-            except RuntimeError:
+            except (RuntimeError, UnicodeDecodeError):
                 raise  # the engine has ended the insert itself
             except BaseException:
                 handle.insert_cancel(running)
@@ -141,7 +141,7 @@ class Engine:
     def _faults(self) -> Iterator[None]:
         try:
             yield
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeDecodeError) as error:  # the latter: its sentence quotes bytes that are no text
             fault = from_engine(error)
             if fault.code in FATAL_CODES:
                 self._on_fatal(fault)

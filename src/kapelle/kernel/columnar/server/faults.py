@@ -25,7 +25,32 @@ _NAMES = {
     UNKNOWN_EXCEPTION: "UNKNOWN_EXCEPTION",
 }
 # Parse errors and wrong values; unknown names; the rest one by one: the table that ClickHouse itself uses.
-_BAD_REQUEST = {6, 15, 25, 26, 27, 38, 41, 44, 53, 62, 69, 72, 117, 130, 167, 168, 170, 171, 321, 441, 457, 675, 676}
+_BAD_REQUEST = {
+    6,
+    15,
+    25,
+    26,
+    27,
+    38,
+    41,
+    44,
+    53,
+    62,
+    69,
+    72,
+    117,
+    130,
+    167,
+    168,
+    170,
+    171,
+    321,
+    376,
+    441,
+    457,
+    675,
+    676,
+}
 _NOT_FOUND = {8, 16, 46, 47, 50, 56, 60, 73, 75, 81, 115, 511}
 _STATUS = {
     NOT_IMPLEMENTED: 501,
@@ -62,7 +87,7 @@ class EngineFault(Exception):
 
 def from_engine(error: BaseException) -> EngineFault:
     """The engine raises plain RuntimeErrors whose text begins (or goes on, after our caller's prefix) with the code."""
-    text = str(error)
+    text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
     found = _CODE.search(text)
     if found is None:
         return EngineFault(UNKNOWN_EXCEPTION, text)
