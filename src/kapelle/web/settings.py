@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "kapelle.events",
     "kapelle.customers",
     "kapelle.catalog",
+    "kapelle.segments",
     "kapelle.channels.email",
     "kapelle.messaging",
     "kapelle.web",

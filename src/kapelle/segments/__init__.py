@@ -1,0 +1,1 @@
+"""Segments: the rule tree, its compiler to ClickHouse SQL, preview counts and member snapshots."""

@@ -1,0 +1,105 @@
+"""/segments: rules, counts, members, snapshots."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Router
+
+from kapelle.kernel.clock import utc_now
+from kapelle.kernel.pagination import Page, clamp_limit, cut_page, decode_cursor
+from kapelle.segments.actions import change_segment, create_segment, delete_segment, take_snapshot
+from kapelle.segments.contracts.json_schema import RULE_SCHEMA
+from kapelle.segments.queries import get_segment, list_segments, preview_rule, segment_members
+from kapelle.segments.schemas import MemberOut, PreviewIn, PreviewOut, SegmentChange, SegmentIn, SegmentOut, SnapshotOut
+
+if TYPE_CHECKING:
+    from kapelle.accounts.contracts import KeyInfo
+
+router = Router(tags=["segments"])
+
+
+@router.get("/segments/schema", response=dict[str, Any])
+def get_rule_schema(_request: HttpRequest) -> dict[str, Any]:
+    """The JSON Schema of rules."""
+    return RULE_SCHEMA
+
+
+@router.post("/segments/preview", response=PreviewOut)
+def post_preview(_request: HttpRequest, payload: PreviewIn) -> Any:
+    """Count the customers who meet a rule now, without keeping it."""
+    return preview_rule(payload.rule, now=utc_now())
+
+
+@router.post("/segments", response={201: SegmentOut})
+def post_segment(request: HttpRequest, payload: SegmentIn) -> Any:
+    """Keep a rule under a name."""
+    key = _key(request)
+    return 201, create_segment(
+        workspace_id=key.workspace_id, name=payload.name, rule=payload.rule, now=utc_now(), actor=f"key:{key.prefix}"
+    )
+
+
+@router.get("/segments", response=Page[SegmentOut])
+def get_segments(_request: HttpRequest, cursor: str = "", limit: int | None = None) -> Any:
+    """Newest first."""
+    size = clamp_limit(limit)
+    before = tuple(decode_cursor(cursor, datetime, UUID)) if cursor else None
+    rows, next_cursor = cut_page(
+        list_segments(before=before, limit=size + 1), size, lambda row: (row.created_at, row.id)
+    )
+    return {"items": rows, "next_cursor": next_cursor}
+
+
+@router.get("/segments/{segment_id}", response=SegmentOut)
+def get_one(_request: HttpRequest, segment_id: UUID) -> Any:
+    """One segment."""
+    return get_segment(segment_id)
+
+
+@router.patch("/segments/{segment_id}", response=SegmentOut)
+def patch_segment(request: HttpRequest, segment_id: UUID, payload: SegmentChange) -> Any:
+    """Change the name or the rule."""
+    key = _key(request)
+    return change_segment(
+        workspace_id=key.workspace_id,
+        segment_id=segment_id,
+        name=payload.name,
+        rule=payload.rule,
+        now=utc_now(),
+        actor=f"key:{key.prefix}",
+    )
+
+
+@router.delete("/segments/{segment_id}", response={204: None})
+def remove_segment(request: HttpRequest, segment_id: UUID) -> Any:
+    """Delete it; refused while other segments name it."""
+    key = _key(request)
+    delete_segment(workspace_id=key.workspace_id, segment_id=segment_id, now=utc_now(), actor=f"key:{key.prefix}")
+    return 204, None
+
+
+@router.post("/segments/{segment_id}/snapshots", response={201: SnapshotOut})
+def post_snapshot(request: HttpRequest, segment_id: UUID) -> Any:
+    """Write down who is in it now."""
+    now = utc_now()
+    snapshot_id, count = take_snapshot(workspace_id=_key(request).workspace_id, segment_id=segment_id, now=now)
+    return 201, {"id": snapshot_id, "count": count, "taken_at": now}
+
+
+@router.get("/segments/{segment_id}/customers", response=Page[MemberOut])
+def get_members(_request: HttpRequest, segment_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
+    """Who is in it now; each page asks again."""
+    size = clamp_limit(limit)
+    after = decode_cursor(cursor, UUID)[0] if cursor else None
+    found = segment_members(segment_id, now=utc_now(), after=after, limit=size + 1)
+    rows, next_cursor = cut_page(found, size, lambda row: (row.id,))
+    return {"items": rows, "next_cursor": next_cursor}
+
+
+def _key(request: HttpRequest) -> KeyInfo:
+    key: KeyInfo = request.key  # type: ignore[attr-defined]  # put there by ApiScope
+    return key
