@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
     from uuid import UUID
 
 USER_ID = "user_id"
@@ -51,3 +51,53 @@ class Fact:
     source: str
     customer_id: UUID | None = None
     origin_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerInfo:
+    """One customer as other modules and the API see it. Texts that are not known are ""."""
+
+    id: UUID
+    is_identified: bool
+    created_at: datetime
+    updated_at: datetime
+    external_id: str
+    email: str
+    phone: str
+    first_name: str
+    middle_name: str
+    last_name: str
+    gender: str
+    birth_date: date | None
+    registered_at: datetime | None
+    language: str
+    time_zone: str
+    country: str
+    region: str
+    city: str
+    ip: str
+    device_type: str
+    screen: str
+    os: str
+    browser: str
+    browser_version: str
+    comment: str
+    attributes: dict[str, Any]
+    provenance: dict[str, list[str]]  # {field: [source, time at which it was true]}
+    identifiers: tuple[IdentifierPair, ...]
+    merged_ids: tuple[UUID, ...]  # older ids that lead here
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineItem:
+    """One event in a customer's timeline."""
+
+    id: UUID
+    kind: str
+    name: str
+    occurred_at: datetime
+    received_at: datetime
+    source: str
+    message_id: str
+    properties: dict[str, Any]
+    context: dict[str, Any]

@@ -57,13 +57,7 @@ def normalize_kind(kind: str) -> str:
 
 def normalize_all(pairs: Iterable[tuple[str, str]]) -> tuple[IdentifierPair, ...]:
     """The usable ones of these, normalised, each once, strongest first."""
-    found: dict[IdentifierPair, None] = {}
-    for kind, value in pairs:
-        try:
-            known_kind = normalize_kind(kind)
-            found[known_kind, _normalize_cached(known_kind, value)] = None
-        except NotAnIdentifier:
-            continue
+    found = {pair: None for kind, value in pairs if (pair := _usable(kind, value)) is not None}
     return tuple(sorted(found, key=_strength)) if len(found) > 1 else tuple(found)
 
 
@@ -76,15 +70,22 @@ def identifiers_of(event: Event) -> tuple[IdentifierPair, ...]:
         else:
             pairs.append((kind, value))
     context = event.context
-    for traits in (event.traits, context.get("traits")):
-        if traits and isinstance(traits, dict):
-            pairs += ((kind, str(traits[kind])) for kind in (EMAIL, PHONE) if _is_scalar(traits.get(kind)))
+    if event.traits:
+        pairs += _contacts(event.traits)
+    if "traits" in context:
+        pairs += _contacts(context["traits"])
     device = context.get("device")
     if isinstance(device, dict) and isinstance(device.get("id"), str):
         pairs.append((DEVICE_ID, device["id"]))
     if "externalIds" in context:
         pairs += _external_ids(context["externalIds"])
     return normalize_all(pairs)
+
+
+def _contacts(traits: Any) -> list[tuple[str, str]]:
+    if not isinstance(traits, dict):
+        return []
+    return [(kind, str(traits[kind])) for kind in (EMAIL, PHONE) if _is_scalar(traits.get(kind))]
 
 
 def _external_ids(items: Any) -> list[tuple[str, str]]:
@@ -106,8 +107,13 @@ def _strength(pair: IdentifierPair) -> int:
 
 
 @lru_cache(maxsize=100_000)
-def _normalize_cached(kind: str, value: str) -> str:
-    return normalize(kind, value)
+def _usable(kind: str, value: str) -> IdentifierPair | None:
+    """The normalised pair, or None if it identifies nobody."""
+    try:
+        known_kind = normalize_kind(kind)
+        return known_kind, normalize(known_kind, value)
+    except NotAnIdentifier:
+        return None
 
 
 def _normalize_email(text: str) -> str:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # OFFSET 0 keeps every look-up an index probe, whatever the planner believes of young tables.
 _FIND = """
-SELECT k.kind, k.value, i.customer_id, coalesce(c.merged_into, c.id)
-FROM unnest(%b::text[], %b::text[]) k (kind, value)
+SELECT k.place, c.id, c.merged_into
+FROM unnest(%b::text[], %b::text[]) WITH ORDINALITY k (kind, value, place)
 CROSS JOIN LATERAL (SELECT customer_id FROM identifiers
                     WHERE workspace_id = %b AND kind = k.kind AND value = k.value OFFSET 0) i
 CROSS JOIN LATERAL (SELECT id, merged_into FROM customers WHERE id = i.customer_id OFFSET 0) c
@@ -99,9 +99,9 @@ def resolve_facts(batch: OpenBatch, facts: Sequence[Fact]) -> None:
 
 
 def _find(identifiers: Iterable[IdentifierPair], batch: OpenBatch) -> dict[IdentifierPair, _Known]:
-    kinds, values = columns(identifiers, 2)
-    rows = bulk_cursor().execute(_FIND, [kinds, values, batch.workspace_id], binary=True)
-    return {(kind, value): _Known(origin, customer) for kind, value, origin, customer in rows}
+    asked = list(identifiers)
+    rows = bulk_cursor().execute(_FIND, [*columns(asked, 2), batch.workspace_id], binary=True).fetchall()
+    return {asked[place - 1]: _Known(origin, merged_into or origin) for place, origin, merged_into in rows}
 
 
 def _is_settled(fact: Fact, known: dict[IdentifierPair, _Known]) -> bool:

@@ -1,1 +1,27 @@
 """Reads of customers."""
+
+from __future__ import annotations
+
+from kapelle.customers.queries.profiles import (
+    find_customer,
+    get_customer,
+    get_customers,
+    list_customers,
+    list_identity_reviews,
+    list_merges,
+    origins_of,
+    resolve_customer,
+)
+from kapelle.customers.queries.timeline import list_timeline
+
+__all__ = [
+    "find_customer",
+    "get_customer",
+    "get_customers",
+    "list_customers",
+    "list_identity_reviews",
+    "list_merges",
+    "list_timeline",
+    "origins_of",
+    "resolve_customer",
+]

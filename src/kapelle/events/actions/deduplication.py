@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from kapelle.events.actions.partitions import ensure_seen_messages_partition, week_of
 from kapelle.kernel.bulk import bulk_cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from kapelle.events.contracts import Event, OpenBatch
 
@@ -19,20 +18,18 @@ REMEMBERED = timedelta(days=28)
 
 _REMEMBER = """
 INSERT INTO seen_messages (workspace_id, message_key, week)
-SELECT %b, key, %b FROM unnest(%b::uuid[]) key
-ON CONFLICT DO NOTHING
-RETURNING message_key
+SELECT %b, key, %b FROM unnest(%s::uuid[]) key
 """
-# The week after this one too: another machine's clock may be ahead of ours at the turn of the week.
-_SEEN_IN_OTHER_WEEKS = """
-SELECT message_key FROM seen_messages
-WHERE workspace_id = %b AND message_key = ANY(%b::uuid[]) AND week BETWEEN %b AND %b AND week <> %b
+# The week to come too: another machine's clock may be ahead of ours at the turn of the week.
+_SEEN = """
+SELECT replace(message_key::text, '-', '') FROM seen_messages
+WHERE workspace_id = %b AND message_key = ANY(%s::uuid[]) AND week BETWEEN %b AND %b
 """
 
 
 def drop_seen(batch: OpenBatch, events: Sequence[Event]) -> list[Event]:
     """The events whose message was not seen before, each message once; remembers them in the batch's transaction."""
-    first: dict[UUID, Event] = {}
+    first: dict[str, Event] = {}
     for event in events:
         first.setdefault(_key(event.message_id), event)
     if not first:
@@ -40,12 +37,18 @@ def drop_seen(batch: OpenBatch, events: Sequence[Event]) -> list[Event]:
     week = week_of(batch.now)
     ensure_seen_messages_partition(week)
     cursor = bulk_cursor()
-    workspace_id, keys = batch.workspace_id, list(first)
-    new = {row[0] for row in cursor.execute(_REMEMBER, [workspace_id, week, keys], binary=True)}
-    span = [week - REMEMBERED, week + timedelta(days=7), week]
-    old = {row[0] for row in cursor.execute(_SEEN_IN_OTHER_WEEKS, [workspace_id, keys, *span], binary=True)}
-    return [event for key, event in first.items() if key in new and key not in old]
+    span = [week - REMEMBERED, week + timedelta(days=7)]
+    for (key,) in cursor.execute(_SEEN, [batch.workspace_id, _array(first), *span]).fetchall():
+        del first[key]
+    # The batch's lock keeps others from remembering the same message meanwhile.
+    cursor.execute(_REMEMBER, [batch.workspace_id, week, _array(first)])
+    return list(first.values())
 
 
-def _key(message_id: str) -> UUID:
-    return UUID(bytes=blake2b(message_id.encode(), digest_size=16).digest())
+def _array(keys: Iterable[str]) -> str:
+    """PostgreSQL's text form of an array of UUIDs: three times cheaper to send than UUID objects."""
+    return "{" + ",".join(keys) + "}"
+
+
+def _key(message_id: str) -> str:
+    return blake2b(message_id.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,141 @@
+"""The API of customers: find, list, create, change; their timeline and merges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Router
+
+from kapelle.customers.actions.editing import Changes, IdentifierInvalid, update_customer, upsert_customer
+from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize, normalize_kind
+from kapelle.customers.queries import (
+    find_customer,
+    get_customer,
+    get_customers,
+    list_customers,
+    list_identity_reviews,
+    list_merges,
+    list_timeline,
+)
+from kapelle.customers.schemas import (
+    CustomerFields,
+    CustomerIn,
+    CustomerOut,
+    IdentityReviewOut,
+    MergeOut,
+    TimelineItemOut,
+)
+from kapelle.kernel.clock import utc_now
+from kapelle.kernel.errors import NotFound
+from kapelle.kernel.pagination import Page, clamp_limit
+from kapelle.kernel.tenancy import current_workspace
+
+if TYPE_CHECKING:
+    from kapelle.customers.contracts import CustomerInfo
+
+router = Router(tags=["customers"])
+
+_DATES = ("birth_date", "registered_at")
+
+
+@router.get("/customers", response=Page[CustomerOut])
+def get_list(
+    request: HttpRequest,  # noqa: ARG001
+    identifier: str | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
+) -> Any:
+    """All customers, newest first; or, with `identifier` (`email:x@y`, `id:<uuid>`), the one whom it leads to."""
+    if identifier is not None:
+        return {"items": _find(identifier)}
+    items, following = list_customers(cursor, clamp_limit(limit))
+    return {"items": items, "next_cursor": following}
+
+
+@router.post("/customers", response={200: CustomerOut, 201: CustomerOut})
+def upsert(request: HttpRequest, payload: CustomerIn) -> Any:
+    """Find the customer of these identifiers, or make it (201), and set the fields given."""
+    customer_id, is_new = upsert_customer(
+        workspace_id=current_workspace(),
+        identifiers=payload.identifiers.items(),
+        changes=_changes(payload),
+        source=_source(request),
+        now=utc_now(),
+    )
+    return (201 if is_new else 200), get_customer(customer_id)
+
+
+@router.get("/customers/{uuid:customer_id}", response=CustomerOut)
+def get_one(request: HttpRequest, customer_id: UUID) -> Any:  # noqa: ARG001
+    """One customer; the id of one who was merged gives the customer they are now."""
+    return get_customer(customer_id)
+
+
+@router.patch("/customers/{uuid:customer_id}", response=CustomerOut)
+def change(request: HttpRequest, customer_id: UUID, payload: CustomerFields) -> Any:
+    """Set the fields given, leave the others."""
+    home = update_customer(
+        workspace_id=current_workspace(),
+        customer_id=customer_id,
+        changes=_changes(payload),
+        source=_source(request),
+        now=utc_now(),
+    )
+    return get_customer(home)
+
+
+@router.get("/customers/{uuid:customer_id}/timeline", response=Page[TimelineItemOut])
+def get_timeline(
+    request: HttpRequest,  # noqa: ARG001
+    customer_id: UUID,
+    cursor: str | None = None,
+    limit: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """What the customer did, newest first, under all ids that were merged; `name`: only events called so."""
+    items, following = list_timeline(customer_id, cursor, clamp_limit(limit), name)
+    return {"items": items, "next_cursor": following}
+
+
+@router.get("/customers/{uuid:customer_id}/merges", response=Page[MergeOut])
+def get_merges(request: HttpRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None) -> Any:  # noqa: ARG001
+    """Who was merged into this customer, when, and on what evidence."""
+    items, following = list_merges(customer_id, cursor, clamp_limit(limit))
+    return {"items": items, "next_cursor": following}
+
+
+@router.get("/identity/reviews", response=Page[IdentityReviewOut])
+def get_reviews(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:  # noqa: ARG001
+    """Identifiers that met although they cannot be one person; nothing was merged."""
+    items, following = list_identity_reviews(cursor, clamp_limit(limit))
+    return {"items": items, "next_cursor": following}
+
+
+def _find(identifier: str) -> list[CustomerInfo]:
+    kind, separator, value = identifier.partition(":")
+    if kind == "id" or not separator:
+        try:
+            return [get_customer(UUID(value or kind))]
+        except ValueError as error:
+            raise IdentifierInvalid(f"{identifier[:100]!r} is no identifier: write it as `kind:value`.") from error
+        except NotFound:
+            return []
+    try:
+        known_kind = normalize_kind(kind)
+        found = find_customer((known_kind, normalize(known_kind, value)))
+    except NotAnIdentifier as error:
+        raise IdentifierInvalid(f"{identifier[:100]!r} cannot identify a customer: {error}.") from error
+    return get_customers([found]) if found else []
+
+
+def _changes(payload: CustomerFields) -> Changes:
+    """What the caller really sent; null clears."""
+    sent = payload.model_dump(exclude_unset=True, exclude={"identifiers", "attributes"})
+    fields = {name: value if value is not None or name in _DATES else "" for name, value in sent.items()}
+    return Changes(fields=fields, attributes=payload.attributes)
+
+
+def _source(request: HttpRequest) -> str:
+    return f"api:{request.key.prefix}"  # type: ignore[attr-defined]  # set by the middleware

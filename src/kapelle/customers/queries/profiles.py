@@ -1,0 +1,103 @@
+"""Reads of customers: one by id or identifier, and the list. Old ids lead to the customer they were merged into."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db.models import Q
+
+from kapelle.customers.contracts import CustomerInfo, strength
+from kapelle.customers.models import Customer, Identifier, IdentityReview, MergeEntry
+from kapelle.kernel.errors import NotFound
+from kapelle.kernel.pagination import cut_page, decode_cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kapelle.customers.contracts import IdentifierPair
+
+_HIDDEN = {"batch_id", "merged_into", "workspace_id"}
+MAX_IDENTIFIERS = 200  # of one customer, in an answer
+MAX_ORIGINS = 1_000
+
+
+def find_customer(identifier: IdentifierPair) -> UUID | None:
+    """The customer that a normalised identifier leads to now."""
+    kind, value = identifier
+    row = Identifier.objects.filter(kind=kind, value=value).values_list("customer_id", flat=True).first()
+    return None if row is None else resolve_customer(row)
+
+
+def resolve_customer(customer_id: UUID) -> UUID:
+    """The id under which this customer lives now; raises NotFound."""
+    row = Customer.objects.filter(id=customer_id).values_list("id", "merged_into").first()
+    if row is None:
+        raise NotFound(f"There is no customer {customer_id} in this workspace.")
+    return row[1] or row[0]
+
+
+def get_customer(customer_id: UUID) -> CustomerInfo:
+    """The customer of this id or of the one it was merged into; raises NotFound."""
+    return get_customers([resolve_customer(customer_id)])[0]
+
+
+def get_customers(customer_ids: Sequence[UUID]) -> list[CustomerInfo]:
+    """These customers in this order, ids that do not exist (or were merged away) left out. Three queries."""
+    rows = {row.id: row for row in Customer.objects.filter(id__in=customer_ids, merged_into=None)}
+    merged: dict[UUID, list[UUID]] = {}
+    for loser, winner in Customer.objects.filter(merged_into__in=list(rows)).values_list("id", "merged_into"):
+        if winner is not None:
+            merged.setdefault(winner, []).append(loser)
+    owner_of = {loser: winner for winner, losers in merged.items() for loser in losers}
+    identifiers: dict[UUID, list[IdentifierPair]] = {}
+    listed = Identifier.objects.filter(customer_id__in=[*rows, *owner_of]).order_by("first_seen_at", "id")
+    for origin, kind, value in listed.values_list("customer_id", "kind", "value"):
+        identifiers.setdefault(owner_of.get(origin, origin), []).append((kind, value))
+    return [
+        _info(rows[customer_id], identifiers.get(customer_id, []), merged.get(customer_id, []))
+        for customer_id in customer_ids
+        if customer_id in rows
+    ]
+
+
+def list_customers(cursor: str | None, limit: int) -> tuple[list[CustomerInfo], str | None]:
+    """Newest first, without those merged away; the customers of the page and the cursor to the next."""
+    rows = Customer.objects.filter(merged_into=None).order_by("-created_at", "-id")
+    if cursor:
+        created_at, customer_id = decode_cursor(cursor, datetime, UUID)
+        rows = rows.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=customer_id))
+    page, following = cut_page(list(rows.values_list("created_at", "id")[: limit + 1]), limit, lambda row: row)
+    return get_customers([customer_id for _, customer_id in page]), following
+
+
+def origins_of(customer_id: UUID) -> list[UUID]:
+    """The ids whose rows belong to this customer: its own and those merged into it."""
+    followers = Customer.objects.filter(merged_into=customer_id).values_list("id", flat=True)
+    return [customer_id, *followers[:MAX_ORIGINS]]
+
+
+def list_merges(customer_id: UUID, cursor: str | None, limit: int) -> tuple[list[MergeEntry], str | None]:
+    """Journal of what was merged into this customer or this customer into, newest first."""
+    ids = origins_of(resolve_customer(customer_id))
+    rows = MergeEntry.objects.filter(Q(winner_id__in=ids) | Q(loser_id__in=ids)).order_by("-merged_at", "-id")
+    if cursor:
+        merged_at, entry_id = decode_cursor(cursor, datetime, UUID)
+        rows = rows.filter(Q(merged_at__lt=merged_at) | Q(merged_at=merged_at, id__lt=entry_id))
+    return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.merged_at, row.id))
+
+
+def list_identity_reviews(cursor: str | None, limit: int) -> tuple[list[IdentityReview], str | None]:
+    """Contradictions of identity that nobody has settled yet, latest first."""
+    rows = IdentityReview.objects.filter(resolved_at=None).order_by("-last_seen_at", "-id")
+    if cursor:
+        seen_at, review_id = decode_cursor(cursor, datetime, UUID)
+        rows = rows.filter(Q(last_seen_at__lt=seen_at) | Q(last_seen_at=seen_at, id__lt=review_id))
+    return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.last_seen_at, row.id))
+
+
+def _info(row: Customer, identifiers: list[IdentifierPair], merged_ids: list[UUID]) -> CustomerInfo:
+    identifiers.sort(key=lambda pair: strength(pair[0]))
+    fields = {field.attname: getattr(row, field.attname) for field in row._meta.fields if field.attname not in _HIDDEN}
+    return CustomerInfo(identifiers=tuple(identifiers[:MAX_IDENTIFIERS]), merged_ids=tuple(merged_ids), **fields)
