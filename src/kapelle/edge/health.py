@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from kapelle.edge.http import Send
     from kapelle.edge.inbox import InboxWriter
     from kapelle.edge.metrics import EdgeMetrics
+
+log = logging.getLogger("kapelle.edge.health")
 
 PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
@@ -65,7 +68,8 @@ class Health:
             try:
                 await self._database.run(_select_one)
             except DatabaseAway as error:
-                return f"away: {error}"
+                log.warning("PostgreSQL is away: %s", error)
+                return "away"  # strangers may ask: no addresses
         return "ok"
 
     async def _ask_web(self) -> tuple[bool, Any]:
@@ -80,7 +84,8 @@ class Health:
                     if len(body) > _MAX_ANSWER:
                         break
         except (UpstreamAway, TimeoutError) as error:
-            return False, f"away: {error or 'no answer in time'}"
+            log.warning("web is away: %s", error or "no answer in time")
+            return False, "away"
         try:
             said = msgspec.json.decode(body)
         except msgspec.DecodeError:

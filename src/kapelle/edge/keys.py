@@ -36,6 +36,7 @@ _MAX_UNKNOWN = 10_000
 _MAX_WAITING = 2_000
 _RETRY_SECONDS = 2
 _MAX_SECRET = 200
+_SAVE_SECONDS = 0.2
 
 
 class KeyRefused(KapelleError):
@@ -88,6 +89,7 @@ class Keyring:
         self._waiting: dict[bytes, asyncio.Future[WriteKey | None]] = {}
         self._last_good = _read_file(file)
         self._asking: asyncio.Task[None] | None = None
+        self._saving: asyncio.TimerHandle | None = None
 
     async def find(self, secret: str) -> WriteKey:
         """The live write key with this secret; raises KeyRefused, KeyForbidden, Busy or Unavailable."""
@@ -114,6 +116,9 @@ class Keyring:
         """End the look-up that runs and close its connection."""
         if self._asking is not None:
             await asyncio.gather(self._asking, return_exceptions=True)
+        if self._saving is not None:
+            self._saving.cancel()
+            self._save()
         await self._link.close()
 
     def _ask(self, digest: bytes) -> asyncio.Future[WriteKey | None]:
@@ -156,8 +161,12 @@ class Keyring:
                 _remember(self._last_good, digest, key, _MAX_KNOWN)
             if not future.done():
                 future.set_result(key)
-        if changed:
-            _write_file(self._file, self._last_good)
+        if changed and self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(_SAVE_SECONDS, self._save)
+
+    def _save(self) -> None:
+        self._saving = None
+        _write_file(self._file, self._last_good)
 
     def _answer_from_memory(self, waiting: dict[bytes, asyncio.Future[WriteKey | None]], error: Exception) -> None:
         now = time.monotonic()
@@ -199,7 +208,7 @@ def _read_file(file: Path) -> OrderedDict[bytes, WriteKey]:
             (bytes.fromhex(digest), WriteKey(UUID(workspace), prefix, scope))
             for digest, workspace, prefix, scope in rows
         )
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, LookupError):
         return OrderedDict()
 
 

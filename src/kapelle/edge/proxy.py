@@ -66,6 +66,9 @@ class Proxy:
                     break
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
+        except UpstreamAway as error:
+            # The answer has begun: returning without its end makes the server hang up, which tells the client.
+            log.warning("web broke off its answer to %s %s: %s", scope["method"], scope["path"], error)
         finally:
             exchange.abandon()  # does nothing after a complete answer
             if leaving is not None:

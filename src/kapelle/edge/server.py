@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kapelle.kernel.config import Config
 
 _STOP_SECONDS = 3
+_KEEP_ALIVE_SECONDS = 65  # longer than the pools of SDKs keep their connections
 _BACKLOG = 2048
 _GC_ALLOCATIONS = 50_000
 
@@ -45,6 +46,6 @@ def run(config: Config) -> None:
         date_header=False,
         proxy_headers=False,
         backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
-        h11_max_incomplete_event_size=None,
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import httptools
+
+from kapelle.edge.http import ClientGone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -197,10 +198,14 @@ class Exchange:
         return any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers)
 
     async def _send(self, body: AsyncIterator[bytes]) -> None:
-        with suppress(OSError):  # the reading side sees the same end, perhaps with an answer before it
+        try:
             async for data in body:
                 self._connection.writer.write(data)
                 await self._connection.writer.drain()
+        except OSError:
+            return  # the reading side sees the same end, perhaps with an answer before it
+        except ClientGone:
+            self._connection.close()  # the neighbour must not wait for the rest
 
 
 def request_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
