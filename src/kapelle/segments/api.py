@@ -23,13 +23,13 @@ router = Router(tags=["segments"])
 
 
 @router.get("/segments/schema", response=dict[str, Any])
-def get_rule_schema(_request: HttpRequest) -> dict[str, Any]:
+def get_rule_schema(request: HttpRequest) -> dict[str, Any]:
     """The JSON Schema of rules."""
     return RULE_SCHEMA
 
 
 @router.post("/segments/preview", response=PreviewOut)
-def post_preview(_request: HttpRequest, payload: PreviewIn) -> Any:
+def post_preview(request: HttpRequest, payload: PreviewIn) -> Any:
     """Count the customers who meet a rule now, without keeping it."""
     return preview_rule(payload.rule, now=utc_now())
 
@@ -44,7 +44,7 @@ def post_segment(request: HttpRequest, payload: SegmentIn) -> Any:
 
 
 @router.get("/segments", response=Page[SegmentOut])
-def get_segments(_request: HttpRequest, cursor: str = "", limit: int | None = None) -> Any:
+def get_segments(request: HttpRequest, cursor: str = "", limit: int | None = None) -> Any:
     """Newest first."""
     size = clamp_limit(limit)
     before = tuple(decode_cursor(cursor, datetime, UUID)) if cursor else None
@@ -55,7 +55,7 @@ def get_segments(_request: HttpRequest, cursor: str = "", limit: int | None = No
 
 
 @router.get("/segments/{segment_id}", response=SegmentOut)
-def get_one(_request: HttpRequest, segment_id: UUID) -> Any:
+def get_one(request: HttpRequest, segment_id: UUID) -> Any:
     """One segment."""
     return get_segment(segment_id)
 
@@ -91,7 +91,7 @@ def post_snapshot(request: HttpRequest, segment_id: UUID) -> Any:
 
 
 @router.get("/segments/{segment_id}/customers", response=Page[MemberOut])
-def get_members(_request: HttpRequest, segment_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
+def get_members(request: HttpRequest, segment_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
     """Who is in it now; each page asks again."""
     size = clamp_limit(limit)
     after = decode_cursor(cursor, UUID)[0] if cursor else None

@@ -10,7 +10,13 @@ from ninja.errors import ValidationError
 from ninja.openapi.docs import Swagger
 from ninja.security import HttpBearer
 
+from kapelle.campaigns.api import router as campaigns
+from kapelle.channels.email.api import router as email
+from kapelle.customers.api import router as customers
+from kapelle.events.api import router as events
 from kapelle.kernel.errors import Invalid, KapelleError, NotFound
+from kapelle.messaging.api import router as messaging
+from kapelle.segments.api import router as segments
 from kapelle.web.middleware import problem
 
 if TYPE_CHECKING:
@@ -76,6 +82,6 @@ class _Unexpected(KapelleError):
     status = 500
 
 
-ROUTERS: tuple[Router, ...] = ()
+ROUTERS: tuple[Router, ...] = (customers, events, segments, email, campaigns, messaging)
 for _router in ROUTERS:
     api.add_router("", _router)

@@ -1,17 +1,22 @@
 """What happens after what: the whole product's upward arrows on one page.
 
-Resolvers and projections run in the projector's transaction, in this order. Mirrors are the tables that columnar keeps a
-copy of. Importers are the kinds of files that can be loaded. Chores are repeated by the sweeper.
+Resolvers and projections run in the projector's transaction, in this order. Mirrors are the tables that columnar keeps
+a copy of. Importers are the kinds of files that can be loaded. Chores are repeated by the sweeper.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kapelle.catalog.actions.importing.orders import OrdersImporter
+from kapelle.catalog.actions.importing.products import ProductsImporter
 from kapelle.catalog.queries.mirror import ORDERS
 from kapelle.customers.actions import EventResolver, ProfileProjection
+from kapelle.customers.actions.importing.importer import CustomersImporter
 from kapelle.customers.queries.mirror import CUSTOMERS
 from kapelle.events.queries.mirror import EVENTS
+from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
+from kapelle.imports.contracts import register_importer
 from kapelle.imports.tasks import REQUEUE_STALLED
 from kapelle.messaging.actions import ReceiptProjection, ReceiptResolver
 
@@ -31,4 +36,7 @@ PROJECTIONS: tuple[Projection, ...] = (
 
 MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORDERS)
 
-CHORES: tuple[Chore, ...] = (REQUEUE_STALLED,)
+CHORES: tuple[Chore, ...] = (*EVENT_CHORES, REQUEUE_STALLED)
+
+for _importer in (CustomersImporter(), ProductsImporter(), OrdersImporter()):
+    register_importer(_importer)

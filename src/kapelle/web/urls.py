@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
+from kapelle.messaging.api import urlpatterns as public_pages
 from kapelle.web.api import api
 from kapelle.web.pages import home, ready
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
+    *public_pages,
     path("readyz", ready),
     path("", home),
 ]
