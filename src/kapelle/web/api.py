@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ninja import NinjaAPI, Router
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 from ninja.openapi.docs import Swagger
 from ninja.security import HttpBearer
 
@@ -53,6 +53,12 @@ def _known_error(_request: HttpRequest, error: KapelleError) -> HttpResponse:
     return problem(error)
 
 
+@api.exception_handler(HttpError)
+def _malformed(_request: HttpRequest, error: HttpError) -> HttpResponse:
+    """The framework's own refusals; the only one that a client can cause is a body that is no JSON."""
+    return problem(_MalformedJson(f"{error.message}. Nothing was changed."))
+
+
 @api.exception_handler(ValidationError)
 def _bad_input(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     fields: list[dict[str, Any]] = [
@@ -66,7 +72,7 @@ def _bad_input(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     return problem(Invalid(f"The request cannot be used: {first['field']}: {first['message']}.", fields=fields))
 
 
-def not_found(_request: HttpRequest, _error: Exception | None = None) -> HttpResponse:
+def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
     """Any address that nobody answers."""
     return problem(NotFound("There is nothing at this address. GET /api/v1/openapi.json lists what there is."))
 
@@ -74,6 +80,12 @@ def not_found(_request: HttpRequest, _error: Exception | None = None) -> HttpRes
 def server_error(_request: HttpRequest) -> HttpResponse:
     """A bug of ours; the log has the traceback."""
     return problem(_Unexpected("Something failed on our side and nothing was changed. The server's log has the cause."))
+
+
+class _MalformedJson(KapelleError):
+    """The body is not JSON."""
+
+    code = "malformed_json"
 
 
 class _Unexpected(KapelleError):
