@@ -1,0 +1,124 @@
+"""Shared by the collect figures: an installation of its own, who used how much processor, the line of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+
+from kapelle.kernel import config as kernel_config  # noqa: E402  # the path comes first
+from kapelle.kernel.postgres import Cluster  # noqa: E402
+from live import free_port, wait_until  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLI = [sys.executable, "-m", "kapelle.web.cli"]
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Collecting:
+    """PostgreSQL with the product's settings, an edge, and (unless told not to) a projector."""
+
+    projector: bool = True
+    home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="kapelle-bench-")))
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    write_key: str = ""
+
+    def __enter__(self) -> Self:
+        self.port = free_port()
+        outer = {k: v for k, v in os.environ.items() if not k.startswith(("KAPELLE_", "DATABASE_", "CLICKHOUSE_"))}
+        self.environment = {**outer, "KAPELLE_HOME": str(self.home), "PORT": str(self.port)}
+        self.config = replace(kernel_config.load({}), home=self.home, port=self.port)
+        self.cluster = Cluster(self.config)
+        self.cluster.start()
+        self.cli("migrate")
+        self.cli("workspace", "create", "bench")
+        self.write_key = self.cli("key", "create", "--workspace", "bench", "--name", "bench", "--scope", "write")
+        self._start("edge")
+        if self.projector:
+            self._start("worker", "projector")
+        wait_until(self._edge_answers, seconds=20, what="the edge answers")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+        self.cluster.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def cli(self, *arguments: str) -> str:
+        done = subprocess.run([*CLI, *arguments], env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds of processor used so far, by part."""
+        used = {name: _cpu_seconds(process.pid) for name, process in self.processes.items()}
+        used["postgres"] = sum(_cpu_seconds(pid) for pid in _postgres_processes(self.cluster))
+        return used
+
+    def _start(self, *words: str) -> None:
+        log = (self.home / "logs" / f"{words[-1]}.log").open("ab")
+        self.processes[words[-1]] = subprocess.Popen([*CLI, *words], env=self.environment, stdout=log, stderr=log)
+
+    def _edge_answers(self) -> bool:
+        done = subprocess.run(
+            ["curl", "-fs", f"http://127.0.0.1:{self.port}/healthz"], capture_output=True, check=False
+        )
+        return done.returncode == 0
+
+
+def _postgres_processes(cluster: Cluster) -> Iterator[int]:
+    main = int((cluster.data / "postmaster.pid").read_text().split()[0])
+    yield main
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == main:
+                yield int(stat.parent.name)
+        except OSError:
+            continue
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def shares(before: dict[str, float], after: dict[str, float], seconds: float) -> dict[str, float]:
+    """Processors used by each part, averaged over `seconds`."""
+    return {name: round((after[name] - before.get(name, 0)) / seconds, 2) for name in after}
+
+
+def report(figure: str, unit: str, runs: list[float], **facts: Any) -> None:
+    """Print the figure as one line of JSON."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    line = {
+        "figure": figure,
+        "unit": unit,
+        "runs": [round(run) for run in runs],
+        "median": round(statistics.median(runs)),
+        **facts,
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        "load_before": os.getloadavg()[0],
+        "commit": commit.stdout.strip(),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    print(json.dumps(line))
