@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 import pyarrow as pa
 import pytest
+import urllib3
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from columnar_host import Answer
@@ -270,15 +271,25 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
 
 
-def test_two_million_rows_stream_in_flat_memory(host: Host, db: Driver) -> None:
-    db.query("SELECT 1")
-    before, most, rows = resident(host.pid), 0, 0
-    with db.query_row_block_stream("SELECT number, repeat(toString(number), 60) FROM numbers(2000000)") as blocks:
-        for block in blocks:
-            rows += len(block)
+def test_a_longer_stream_takes_no_more_memory(host: Host) -> None:
+    def most_while_reading(rows: int) -> int:
+        sql = f"SELECT number, repeat(toString(number), 20) FROM numbers({rows}) FORMAT Native"
+        headers = {"X-ClickHouse-Key": host.token}
+        answer = urllib3.request("POST", host.url, body=sql, headers=headers, preload_content=False)
+        most, size = 0, 0
+        for piece in answer.stream(1024 * 1024):
+            size += len(piece)
             most = max(most, resident(host.pid))
-    assert rows == 2_000_000  # some 850 MB in all
-    assert most - before < 170 * 1024 * 1024
+        assert size > rows * 100
+        return most
+
+    few = most_while_reading(2_000_000)  # 290 MB
+    assert most_while_reading(8_000_000) - few < 100 * 1024 * 1024  # 1.2 GB
+
+
+def test_two_million_rows_come_as_rows(db: Driver) -> None:
+    with db.query_row_block_stream("SELECT number, toString(number) FROM numbers(2000000)") as blocks:
+        assert sum(len(block) for block in blocks) == 2_000_000
 
 
 def running(db: Driver, word: str) -> int:

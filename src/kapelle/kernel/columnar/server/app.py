@@ -87,19 +87,25 @@ class App:
                 await asyncio.sleep(0.2)
 
         watching = loop.create_task(exchange.watch(on_gone))
-        self._waiting += 1
         try:
-            async with self._slots:
-                self._waiting -= 1
-                self._running += 1
-                try:
-                    await loop.run_in_executor(self._threads, self._safely, exchange, request, call)
-                finally:
-                    self._running -= 1
-                    self._served += 1
+            await self._acquire()
+            self._running += 1
+            try:
+                await loop.run_in_executor(self._threads, self._safely, exchange, request, call)
+            finally:
+                self._running -= 1
+                self._served += 1
+                self._slots.release()
         finally:
             done.set()
             watching.cancel()
+
+    async def _acquire(self) -> None:
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
 
     def _safely(self, exchange: Exchange, request: Request, call: str) -> None:
         try:
