@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kapelle.accounts.contracts import WorkspaceInfo
     from kapelle.kernel.config import Config
 
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -53,22 +54,22 @@ def database(config: Config) -> Iterator[str]:
 
 @pytest.fixture
 def now() -> datetime:
-    return datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    return NOW
 
 
 @pytest.fixture
 def workspace(database: str, now: datetime) -> WorkspaceInfo:
     """A workspace of this test's own."""
-    return _make_workspace(now)
+    return make_workspace(now)
 
 
 @pytest.fixture
 def neighbor(database: str, now: datetime) -> WorkspaceInfo:
     """A second workspace, whose rows must never be seen."""
-    return _make_workspace(now)
+    return make_workspace(now)
 
 
-def _make_workspace(now: datetime) -> WorkspaceInfo:
+def make_workspace(now: datetime) -> WorkspaceInfo:
     return create_workspace(slug=f"t-{secrets.token_hex(6)}", name="Test shop", now=now)
 
 
@@ -129,15 +130,15 @@ class Api:
 
 @pytest.fixture
 def admin_secret(workspace: WorkspaceInfo, now: datetime) -> str:
-    return _make_key(workspace, "admin", now)
+    return make_key(workspace, "admin", now)
 
 
 @pytest.fixture
 def write_secret(workspace: WorkspaceInfo, now: datetime) -> str:
-    return _make_key(workspace, "write", now)
+    return make_key(workspace, "write", now)
 
 
-def _make_key(workspace: WorkspaceInfo, scope: str, now: datetime) -> str:
+def make_key(workspace: WorkspaceInfo, scope: str, now: datetime) -> str:
     return create_key(workspace_id=workspace.id, name="test", scope=Scope(scope), now=now, actor="test")
 
 
@@ -148,4 +149,4 @@ def api(admin_secret: str) -> Api:
 
 @pytest.fixture
 def neighbor_api(neighbor: WorkspaceInfo, now: datetime) -> Api:
-    return Api(_make_key(neighbor, "admin", now))
+    return Api(make_key(neighbor, "admin", now))

@@ -1,0 +1,46 @@
+"""A neighbor's workspace with one of everything in it, made through the API; every text in it carries MARK."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kapelle.events.actions import open_batch, quarantine
+from kapelle.events.contracts import Quarantined
+from kapelle.kernel.tenancy import workspace_scope
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from conftest import Api
+    from kapelle.accounts.contracts import WorkspaceInfo
+
+MARK = "neighborsecret"
+MJML = f"<mjml><mj-body><mj-section><mj-column><mj-text>{MARK}</mj-text></mj-column></mj-section></mj-body></mjml>"
+RULE = {"attribute": "city", "op": "eq", "value": MARK}
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """The ids of what they have, by the name that the path parameter has in the API."""
+
+    ids: dict[str, str]
+
+
+def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
+    """One customer, segment, campaign, product, order, mail account and quarantined event."""
+    person = {"email": f"{MARK}@example.test", "external_id": MARK, "city": MARK}
+    customer = api.call("POST", "/customers", person, status=201)
+    segment = api.call("POST", "/segments", {"name": MARK, "rule": RULE}, status=201)
+    campaign = api.call(
+        "POST",
+        "/campaigns",
+        {"name": MARK, "segment_id": segment["id"], "subject": MARK, "mjml": MJML},
+        status=201,
+    )
+    account = {"host": "127.0.0.1", "port": 2525, "tls": "none", "from_address": f"{MARK}@example.test"}
+    api.call("PUT", "/channels/email", account)
+    with workspace_scope(workspace.id):
+        batch = open_batch(source="test", now=now)
+        quarantine(batch, [Quarantined(code="test", reason=MARK, received_at=now, message_id=MARK, body=MARK.encode())])
+    return Neighbor({"customer_id": customer["id"], "segment_id": segment["id"], "campaign_id": campaign["id"]})
