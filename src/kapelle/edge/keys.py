@@ -124,7 +124,7 @@ class Keyring:
     def _ask(self, digest: bytes) -> asyncio.Future[WriteKey | None]:
         future = self._waiting.get(digest)
         if future is None:
-            if len(self._waiting) >= _MAX_WAITING:
+            if len(self._waiting) >= _MAX_WAITING and digest not in self._last_good:  # a flood stops no good key
                 raise Busy("Too many keys are being looked up. Send this again.", retry_after=_RETRY_SECONDS)
             future = self._waiting[digest] = asyncio.get_running_loop().create_future()
             if self._asking is None:
