@@ -56,5 +56,5 @@ def timeline_query(origins: Sequence[UUID], cursor: str | None, limit: int, name
 
 
 def _item(row: tuple[Any, ...]) -> TimelineItem:
-    *plain, properties, context = row
-    return TimelineItem(*plain, msgspec.json.decode(properties), msgspec.json.decode(context))
+    identity: tuple[Any, ...] = row[:-2]
+    return TimelineItem(*identity, *map(msgspec.json.decode, row[-2:]))
