@@ -10,7 +10,7 @@ from kapelle.messaging.actions.ledger import (
     recover_leases,
 )
 from kapelle.messaging.actions.mailings import create_mailing, finish_mailings, mark_filled, set_mailing_state
-from kapelle.messaging.actions.press import Press, Preview, Recipient, preview_mail, view_mail
+from kapelle.messaging.actions.press import Press, Preview, Recipient, make_keys, preview_mail, view_mail
 from kapelle.messaging.actions.receipts import ReceiptProjection, ReceiptResolver
 from kapelle.messaging.actions.recording import record_results
 from kapelle.messaging.actions.subscription import resubscribe, unsubscribe
@@ -32,6 +32,7 @@ __all__ = [
     "fill_mailing",
     "fill_test",
     "finish_mailings",
+    "make_keys",
     "mark_filled",
     "number_links",
     "preview_mail",

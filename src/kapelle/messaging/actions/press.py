@@ -31,6 +31,12 @@ _MAX_REMEMBERED_LINKS = 10_000
 _NOBODY: dict[str, Any] = {"customer": {}, "attributes": {}}
 
 
+def make_keys() -> None:
+    """Make the installation's link keys if this is the first start. Call it before threads may ask for them at once."""
+    for name in (TRACKING_KEY, PAGES_KEY):
+        secret_bytes(kernel_config.load(), name)
+
+
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """Whom one mail goes to; `facts` as read_customers gives them."""

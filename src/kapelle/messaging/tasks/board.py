@@ -90,9 +90,13 @@ class Board:
     def pause(self, workspace_id: UUID, problem: str) -> float:  # callers say why, for the reader
         """Leave the workspace alone for a while, twice as long each time; returns the seconds."""
         with self._changed:
+            now = time.monotonic()
+            left = self._paused_until.get(workspace_id, 0) - now
+            if left > 0:  # the other threads of the pool hit the same wall
+                return left
             seconds = self._pauses.get(workspace_id, FIRST_PAUSE)
             self._pauses[workspace_id] = min(seconds * 2, LONGEST_PAUSE)
-            self._paused_until[workspace_id] = time.monotonic() + seconds
+            self._paused_until[workspace_id] = now + seconds
             return seconds
 
     def recovered(self, workspace_id: UUID) -> bool:

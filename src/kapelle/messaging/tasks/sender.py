@@ -32,6 +32,7 @@ from kapelle.messaging.actions import (
     check_armed,
     claim_sends,
     finish_mailings,
+    make_keys,
     number_links,
     record_results,
     recover_leases,
@@ -69,6 +70,7 @@ class _Line:
 def run(stop: threading.Event) -> None:
     """Send until `stop` is set. Environment: KAPELLE_SENDER_THREADS, KAPELLE_SEND_LEASE (seconds)."""
     lease = timedelta(seconds=float(os.environ.get("KAPELLE_SEND_LEASE") or 600))
+    make_keys()
     board = Board()
     threads = [
         threading.Thread(target=Worker(board, stop, lease).run, name=f"sender-{number}")
