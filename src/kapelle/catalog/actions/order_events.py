@@ -30,15 +30,16 @@ _READ_ORDERS = """
 """
 # A document whose returns all found their orders has no order of its own; it is told once, at its first part.
 _READ_RETURNS = """
-    SELECT r.document, o.origin_id, max(r.at), o.currency, sum(r.total), count(*), min(o.external_id)
-    FROM order_returns f
-    JOIN order_returns r ON r.workspace_id = f.workspace_id AND r.document = f.document
-    JOIN orders o ON o.id = r.order_id
-    WHERE f.id = ANY(%b) AND o.origin_id IS NOT NULL
-        AND NOT EXISTS (SELECT FROM order_returns e WHERE e.workspace_id = f.workspace_id AND e.document = f.document
-                        AND e.id < f.id)
-        AND NOT EXISTS (SELECT FROM orders d WHERE d.workspace_id = f.workspace_id AND d.external_id = f.document)
-    GROUP BY r.document, o.origin_id, o.currency
+    SELECT d.document, o.origin_id, max(r.at), o.currency, sum(r.total), count(*), min(o.external_id)
+    FROM (SELECT DISTINCT r.document FROM unnest(%b::uuid[]) k (id)
+          CROSS JOIN LATERAL (SELECT document FROM order_returns WHERE id = k.id OFFSET 0) r) d
+    CROSS JOIN LATERAL (SELECT id, order_id, at, total FROM order_returns
+                        WHERE workspace_id = %b AND document = d.document OFFSET 0) r
+    CROSS JOIN LATERAL (SELECT origin_id, currency, external_id FROM orders WHERE id = r.order_id OFFSET 0) o
+    WHERE o.origin_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM orders e WHERE e.workspace_id = %b AND e.external_id = d.document OFFSET 0)
+    GROUP BY d.document, o.origin_id, o.currency
+    HAVING (min(r.id::text))::uuid = ANY(%b)
 """
 
 
@@ -60,7 +61,8 @@ def _tell(context: ImportContext, table: str, prefix: str, after: str) -> str | 
         rows = cursor.execute(_READ_ORDERS, [ids], binary=True).fetchall()
         events = [_order_event(context, *row) for row in rows]
     else:
-        rows = cursor.execute(_READ_RETURNS, [ids], binary=True).fetchall()
+        workspace_id = context.workspace_id
+        rows = cursor.execute(_READ_RETURNS, [ids, workspace_id, workspace_id, ids], binary=True).fetchall()
         events = [_refund_event(context, *row) for row in rows]
     if events:
         record_events(open_batch(source=context.source, now=context.now), events)

@@ -9,6 +9,7 @@ import msgspec
 from kapelle.catalog.contracts import CategoryDraft, ProductDraft
 from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.ids import uuid7
+from kapelle.kernel.tenancy import current_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,16 @@ FIELDS = ("name", "sku", "brand", "category_external_id", "price", "currency", "
 _TYPES = {"price": "numeric", "is_available": "boolean"}
 _EMPTY: dict[str, Any] = {**dict.fromkeys(FIELDS, ""), "price": None, "is_available": True}
 
-_LOAD = f"SELECT id, external_id, source, attributes::text, {', '.join(FIELDS)} FROM products WHERE "
+# Each key is looked up in the index by itself, whatever the planner believes of young tables.
+_LOAD = f"""
+    SELECT p.* FROM unnest(%b::text[]) k (key) CROSS JOIN LATERAL (
+        SELECT id, external_id, source, attributes::text, {", ".join(FIELDS)} FROM products
+        WHERE workspace_id = %b AND external_id = k.key OFFSET 0) p
+"""
+_KNOWN = """
+    SELECT k.key FROM unnest(%b::text[]) k (key)
+    CROSS JOIN LATERAL (SELECT FROM products WHERE workspace_id = %b AND external_id = k.key OFFSET 0) p
+"""
 _TYPED = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in FIELDS)
 _WRITE = f"""
     INSERT INTO products (workspace_id, updated_at, id, external_id, source, attributes, {", ".join(FIELDS)})
@@ -48,7 +58,7 @@ Image = dict[str, Any]
 
 def load_products(external_ids: Sequence[str]) -> dict[str, Image]:
     """Stored products by the shop's id, as JSON-ready dictionaries."""
-    rows = bulk_cursor().execute(_LOAD + "external_id = ANY(%s::text[])", [list(external_ids)]).fetchall()
+    rows = bulk_cursor().execute(_LOAD, [list(set(external_ids)), current_workspace()]).fetchall()
     products = {}
     for row in rows:
         image = dict(zip(("id", "external_id", "source"), row[:3], strict=True))
@@ -103,9 +113,7 @@ def ensure_products(*, workspace_id: UUID, names: dict[str, str], source: str, n
     if not names:
         return []
     cursor = bulk_cursor()
-    known = cursor.execute(
-        "SELECT external_id FROM products WHERE external_id = ANY(%b::text[])", [list(names)]
-    ).fetchall()
+    known = cursor.execute(_KNOWN, [list(names), workspace_id]).fetchall()
     missing = [(uuid7(), product, names[product]) for product in names.keys() - {row[0] for row in known}]
     if not missing:
         return []

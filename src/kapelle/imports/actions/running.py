@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from django.db import DataError, IntegrityError, OperationalError, connection
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 log = logging.getLogger(__name__)
+
+ItemT = TypeVar("ItemT")
 
 ERRORS_IN_TABLE = 10_000
 DIFFERENCES_KEPT = 100
@@ -161,24 +164,28 @@ class _Run:
             at = {name: index for index, name in enumerate(file.header)}
             columns = {target: at[name] for name, target in context.mapping.columns.items()}
             parse = self.importer.parser(context, columns)
-            chunk: list[_Item] = []
-            last = 0
-            for row in file:
-                last = row.number
-                if row.number <= job.rows_read:
-                    continue
-                if job.row_limit is not None and row.number > job.row_limit:
-                    break
-                chunk.append(_parse(parse, row))
-                if len(chunk) >= self.importer.chunk_rows:
-                    if self._is_canceled():
-                        return
-                    self._write(chunk, file.bytes_read)
-                    chunk = []
-            if chunk and not self._is_canceled():
-                self._write(chunk, file.bytes_read)
+            for chunk, bytes_read in prefetch(self._chunks(file, parse)):
+                if self._is_canceled():
+                    return
+                self._write(chunk, bytes_read)
         if not self.job.cancel_requested:
-            self._save(rows_total=min(last, job.row_limit or last), is_read=True, bytes_read=job.bytes_total)
+            self._save(rows_total=job.rows_read, is_read=True, bytes_read=job.bytes_total)
+
+    def _chunks(self, file: CsvFile, parse: Callable[[list[str]], Any]) -> Iterator[tuple[list[_Item], int]]:
+        """Parsed rows that are not in yet, and how far the file was read with each chunk. Touches no database."""
+        done, limit = self.job.rows_read, self.job.row_limit
+        chunk: list[_Item] = []
+        for row in file:
+            if row.number <= done:
+                continue
+            if limit is not None and row.number > limit:
+                break
+            chunk.append(_parse(parse, row))
+            if len(chunk) >= self.importer.chunk_rows:
+                yield chunk, file.bytes_read
+                chunk = []
+        if chunk:
+            yield chunk, file.bytes_read
 
     def finish(self) -> None:
         """What only can be done with all rows in; a canceled job is rounded off in the same way."""
@@ -298,6 +305,15 @@ def _parse(parse: Callable[[list[str]], Any], row: Row) -> _Item:
         return _Item(row, record=parse(row.cells))
     except RowRejected as error:
         return _Item(row, failure=RowFailure(row.number, error.code, error.reason))
+
+
+def prefetch(items: Iterator[ItemT]) -> Iterator[ItemT]:
+    """The same items, each made in a thread while its forerunner is being used: parsing while the database writes."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
+            yield item
 
 
 def _report(job: ImportJob, outcome: ChunkOutcome) -> dict[str, Any]:

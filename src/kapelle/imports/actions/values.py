@@ -25,6 +25,7 @@ _NOISE = re.compile(r"[\s\u00a0\u2009\u202f'’_]|руб\.?|р\.|₽|€|\$|£|�
 _TRUE = frozenset(["1", "true", "t", "yes", "y", "on", "x", "да", "истина", "+", "v", "✓"])
 _FALSE = frozenset(["0", "false", "f", "no", "n", "off", "нет", "ложь", "-"])
 _NOTHING = frozenset(("", "null", "none", "n/a", "na", "nan", "nil", "-", "—", "#n/a", "\\n"))
+_LONGEST_NOTHING = max(map(len, _NOTHING))
 
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S", "T%H:%M:%S")
 _DATES = (
@@ -33,13 +34,15 @@ _DATES = (
 )  # fmt: skip
 _FORMATS = (ISO, *(day + time for day in _DATES for time in _TIMES))
 _EARLIEST, _LATEST = 1900, 2200
+_FEW = 60  # different texts tell which formats can be meant
 
 
 def is_nothing(text: str) -> bool:
     """Whether a trimmed cell says that there is no value."""
-    return text.lower() in _NOTHING
+    return len(text) <= _LONGEST_NOTHING and text.lower() in _NOTHING
 
 
+@lru_cache(maxsize=65536)  # quantities and prices repeat
 def parse_decimal(text: str, decimal: str = ".") -> Decimal:
     """A number with currency signs, grouped thousands, a decimal comma, or in accountants' brackets; four places kept."""
     if _PLAIN.fullmatch(text) and (decimal == "." or "." not in text):
@@ -130,13 +133,25 @@ def get_zone(name: str) -> ZoneInfo:
 
 def guess_date_format(values: Iterable[str]) -> tuple[str | None, bool]:
     """The format that reads most of these texts, and whether day and month might as well stand the other way round."""
-    texts = [text for text in values if text]
-    hits = Counter({form: sum(_reads(text, form) for text in texts) for form in _FORMATS})
+    texts = list({text: None for text in values if text})
+    few = texts[:: max(len(texts) // _FEW, 1)]
+    hits = Counter({form: sum(_reads(text, form) for text in few) for form in _FORMATS})
     form, count = hits.most_common(1)[0]  # ties: the first of _FORMATS
     if not texts or not count:
         return None, False
-    twin = form.replace("%d/%m", "%m/%d") if "%d/%m" in form else form.replace("%d-%m", "%m-%d")
-    return form, twin != form and hits[twin] == count
+    twin = _twin(form)
+    if twin == form:
+        return form, False
+    here, there = (sum(_reads(text, one) for text in texts) for one in (form, twin))
+    return (form if here >= there else twin), here == there
+
+
+def _twin(form: str) -> str:
+    """The format with day and month the other way round."""
+    for one, other in (("%d/%m", "%m/%d"), ("%d-%m", "%m-%d"), ("%d.%m", "%m.%d")):
+        if one in form or other in form:
+            return form.replace(one, other) if one in form else form.replace(other, one)
+    return form
 
 
 def _reads(text: str, form: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kapelle.catalog.actions.importing.rows import ORDER_FIELDS, OrderRow, order_parser
+from kapelle.catalog.actions.importing.fields import ORDER_FIELDS
+from kapelle.catalog.actions.importing.rows import OrderReader, OrderRow
 from kapelle.catalog.actions.importing.undoing import UNDO_TABLES, undo_catalog, undo_order_events
 from kapelle.catalog.actions.importing.writing import (
     Document,
@@ -42,7 +43,7 @@ class OrdersImporter:
     undo_order: tuple[str, ...] = (*UNDO_TABLES, *CUSTOMER_TABLES)
 
     def parser(self, context: ImportContext, columns: dict[str, int]) -> Callable[[list[str]], OrderRow]:
-        return order_parser(self, context, columns)
+        return OrderReader(self, context, columns)
 
     def write(self, context: ImportContext, rows: Sequence[ParsedRow]) -> ChunkOutcome:
         documents = gather(rows)
@@ -89,10 +90,10 @@ class OrdersImporter:
 
 def _write_people(batch: OpenBatch, context: ImportContext, documents: dict[str, Document]) -> CustomersWritten | None:
     """Find or make the customers that the orders name."""
-    named = [document for document in documents.values() if document.first.customer is not None]
+    named = [document for document in documents.values() if document.head.customer is not None]
     if not named:
         return None
-    drafts = [document.first.customer for document in named if document.first.customer is not None]
+    drafts = [document.head.customer for document in named if document.head.customer is not None]
     people = write_customers(batch, drafts, job_id=context.job_id)
     for document, origin, customer in zip(named, people.origins, people.customers, strict=True):
         document.origin_id, document.customer_id = origin, customer

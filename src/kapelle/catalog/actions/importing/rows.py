@@ -3,87 +3,30 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from kapelle.catalog.actions.importing.fields import CUSTOMER_PROFILE, PREFIX
 from kapelle.catalog.contracts import CANCELED, COMPLETED, RETURNED
-from kapelle.customers.actions.importing.drafts import (
-    IDENTIFIER_FIELDS,
-    PROFILE_FIELDS,
-    CustomerDraft,
-    cell_of,
-    column_of,
-    converter,
-)
+from kapelle.customers.actions.importing.drafts import CustomerDraft, cell_of, column_of, converter
 from kapelle.customers.actions.importing.parsing import customer_parser
 from kapelle.imports.actions.mapping import find_field
-from kapelle.imports.actions.values import parse_integer
-from kapelle.imports.contracts import FieldType, ImportContext, RowRejected, TargetField
+from kapelle.imports.contracts import ImportContext, RowRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kapelle.imports.contracts import Importer
 
-T, N = FieldType.TEXT, FieldType.NUMBER
-_CUSTOMER_PROFILE = tuple(
-    item for item in PROFILE_FIELDS if item.name in {"first_name", "last_name", "country", "city"}
-)
-PREFIX = "customer."
 MAX_TEXT = 1000
 _PLACES = Decimal("0.0001")
-
-ORDER_FIELDS: tuple[TargetField, ...] = (
-    TargetField(
-        "order.external_id", T, "the shop's number of the order; rows with the same number are its lines",
-        ("invoice", "invoiceno", "invoicenumber", "invoiceid", "order", "orderid", "orderno", "ordernumber", "basketid",
-         "transactionid", "receipt", "receiptid", "заказ", "номерзаказа", "idзаказа", "чек", "номерчека", "счет"),
-        required=True,
-    ),
-    TargetField(
-        "order.ordered_at", FieldType.DATETIME, "when it was ordered",
-        ("invoicedate", "orderdate", "orderedat", "date", "datetime", "timestamp", "createdat", "purchasedate",
-         "transactiontimestamp", "transactiondate", "дата", "датазаказа", "датапокупки", "датавремя"),
-        required=True,
-    ),
-    TargetField("order.status", T, "the order's status", ("status", "orderstatus", "state", "статус", "статусзаказа")),
-    TargetField("order.currency", T, "three letters, such as EUR", ("currency", "currencycode", "валюта")),
-    TargetField(
-        "order.total", N, "the whole order before returns; the sum of the lines if there is no such column",
-        ("ordertotal", "grandtotal", "totalamount", "суммазаказа", "итого"),
-    ),
-    TargetField("order.attributes.*", T, "anything else about the order"),
-    TargetField(
-        "line.number", FieldType.INTEGER, "the line's number in its order; else lines are told apart by what they hold",
-        ("linenumber", "lineno", "line", "position", "номерстроки", "позиция"),
-    ),
-    TargetField(
-        "line.product_external_id", T, "the shop's id of the product",
-        ("stockcode", "productid", "product", "sku", "itemid", "item", "article", "артикул", "товар", "idтовара", "кодтовара"),
-    ),
-    TargetField(
-        "line.name", T, "the product's name",
-        ("description", "productname", "itemname", "title", "название", "наименование", "названиетовара"),
-    ),
-    TargetField("line.quantity", N, "how many; negative is a return", ("quantity", "qty", "count", "количество", "колво")),
-    TargetField(
-        "line.unit_price", N, "price of one", ("price", "unitprice", "itemprice", "priceperunit", "цена", "ценазаединицу")
-    ),
-    TargetField(
-        "line.total", N, "the line's sum, if it is not quantity times price",
-        ("linetotal", "total", "amount", "sum", "salesvalue", "сумма", "стоимость"),
-    ),
-    *(
-        TargetField(
-            f"{PREFIX}{item.name}", item.type, f"customer: {item.description}",
-            (item.name.replace("_", ""), *(word for word in item.synonyms if word != "id")),
-        )
-        for item in (*IDENTIFIER_FIELDS.values(), *_CUSTOMER_PROFILE)
-    ),
-    TargetField(f"{PREFIX}identifier.*", T, "customer: an identifier of a kind of your own"),
-)  # fmt: skip
+_SMALLEST_EXPONENT = -4
+_LIMIT = Decimal(10) ** 14
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
+_ATTRIBUTES = "order.attributes."
 
 _STATUSES = {
     **dict.fromkeys(("completed", "complete", "paid", "delivered", "done", "fulfilled", "выполнен", "оплачен", "доставлен"), COMPLETED),
@@ -93,16 +36,23 @@ _STATUSES = {
 
 
 @dataclass(slots=True)
-class OrderRow:
-    """One row of a file of orders."""
+class OrderHead:
+    """What a row says about its order; shared by the rows that follow each other with the same words."""
 
     document: str
     ordered_at: datetime
-    status: str | None
-    currency: str | None
-    order_total: Decimal | None
-    attributes: dict[str, str]
-    customer: CustomerDraft | None
+    status: str | None = None
+    currency: str | None = None
+    total: Decimal | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    customer: CustomerDraft | None = None
+
+
+@dataclass(slots=True)
+class OrderRow:
+    """One row of a file of orders. Without columns of lines it is a whole order."""
+
+    head: OrderHead
     has_line: bool
     number: int | None
     product: str
@@ -112,122 +62,114 @@ class OrderRow:
     total: Decimal
 
 
-def order_parser(
-    importer: Importer, context: ImportContext, columns: dict[str, int]
-) -> Callable[[list[str]], OrderRow]:
-    """The function that reads a row of a file of orders; it raises RowRejected."""
-    at = _Columns(importer, context, columns)
-    document_at, date_at = columns["order.external_id"], columns["order.ordered_at"]
-    read_date = at.converter("order.ordered_at")
-    customer = customer_parser(context, columns, _CUSTOMER_PROFILE, PREFIX)
-    attributes = [
-        (name.removeprefix("order.attributes."), index)
-        for name, index in columns.items()
-        if name.startswith("order.attributes.")
-    ]
-    has_lines = any(name.startswith("line.") for name in columns)
-    is_return = (
-        re.compile(re.escape(context.mapping.return_prefix) + r"\d").match if context.mapping.return_prefix else None
-    )
-
-    def parse(cells: list[str]) -> OrderRow:
-        document = cells[document_at].strip()
-        if not document:
-            raise RowRejected("no_order_number", "the row has no order number")
-        if len(document) > MAX_TEXT:
-            raise RowRejected("text_too_long", f"the order number has {len(document)} characters, {MAX_TEXT} at most")
-        text = cell_of(cells, date_at)
-        if not text:
-            raise RowRejected("no_date", "the row does not say when the order was made")
-        ordered_at = read_date(text)
-        quantity, price, total = at.money(cells)
-        status = at.text(cells, "order.status")
-        if status:
-            status = _STATUSES.get(status.lower(), status.lower()[:60])
-        elif is_return and is_return(document):
-            status = RETURNED
-        currency = at.text(cells, "order.currency")
-        if currency and not (len(currency) == 3 and currency.isascii() and currency.isalpha()):  # noqa: PLR2004
-            raise RowRejected("invalid_currency", f"{currency!r} is not a currency's code of three letters")
-        return OrderRow(
-            document=document,
-            ordered_at=ordered_at,
-            status=status or None,
-            currency=currency.upper() or None,
-            order_total=at.number(cells, "order.total"),
-            attributes={name: cells[index].strip() for name, index in attributes if cells[index].strip()},
-            customer=customer(cells, ordered_at),
-            has_line=has_lines,
-            number=at.line_number(cells),
-            product=at.text(cells, "line.product_external_id"),
-            name=at.text(cells, "line.name"),
-            quantity=quantity,
-            unit_price=price,
-            total=total,
-        )
-
-    return parse
-
-
-class _Columns:
-    """Cells by target name; targets that no column is mapped to read as empty."""
+class OrderReader:
+    """Reads rows of a file of orders; calling it raises RowRejected."""
 
     def __init__(self, importer: Importer, context: ImportContext, columns: dict[str, int]) -> None:
         self._importer = importer
         self._context = context
         self._at = columns
-        self._numbers: dict[str, tuple[int, Callable[[str], Any]]] = {
-            name: (columns[name], self.converter(name))
-            for name in ("order.total", "line.quantity", "line.unit_price", "line.total")
-            if name in columns
-        }
-        self._number_at = columns.get("line.number")
+        self._document_at = columns["order.external_id"]
+        self._date = self._reader("order.ordered_at")
+        self._status = self._reader("order.status")
+        self._currency = self._reader("order.currency")
+        self._total = self._reader("order.total")
+        self._attributes = [
+            (name.removeprefix(_ATTRIBUTES), at) for name, at in columns.items() if name.startswith(_ATTRIBUTES)
+        ]
+        self._customer = customer_parser(context, columns, CUSTOMER_PROFILE, PREFIX)
+        self._head_cells = [at for name, at in columns.items() if not name.startswith("line.")]
+        self._last: tuple[list[str], OrderHead] | None = None
+        self._has_lines = any(name.startswith("line.") for name in columns)
+        self._number = self._reader("line.number")
+        self._product = self._reader("line.product_external_id")
+        self._name = self._reader("line.name")
+        self._quantity = self._reader("line.quantity")
+        self._price = self._reader("line.unit_price")
+        self._sum = self._reader("line.total")
+        prefix = context.mapping.return_prefix
+        self._is_return = re.compile(re.escape(prefix) + r"\d").match if prefix else None
 
-    def converter(self, target: str) -> Callable[[str], Any]:
+    def __call__(self, cells: list[str]) -> OrderRow:
+        words = [cells[at] for at in self._head_cells]
+        if self._last is None or self._last[0] != words:
+            self._last = (words, self._read_head(cells))
+        number = self._number(cells)
+        if number is not None and number < 0:
+            raise RowRejected("invalid_line_number", f"{number} cannot be the number of a line")
+        quantity, price, total = _complete(self._quantity(cells), self._price(cells), self._sum(cells))
+        return OrderRow(
+            self._last[1],
+            self._has_lines,
+            number,
+            self._product(cells) or "",
+            self._name(cells) or "",
+            quantity,
+            price,
+            total,
+        )
+
+    def _read_head(self, cells: list[str]) -> OrderHead:
+        document = _short(cells[self._document_at].strip())
+        if not document:
+            raise RowRejected("no_order_number", "the row has no order number")
+        ordered_at = self._date(cells)
+        if ordered_at is None:
+            raise RowRejected("no_date", "the row does not say when the order was made")
+        status = self._status(cells)
+        if status:
+            status = _STATUSES.get(status.lower(), status.lower()[:60])
+        elif self._is_return and self._is_return(document):
+            status = RETURNED
+        currency = self._currency(cells)
+        if currency and not _CURRENCY.fullmatch(currency):
+            raise RowRejected("invalid_currency", f"{currency!r} is not a currency's code of three letters")
+        return OrderHead(
+            document=document,
+            ordered_at=ordered_at,
+            status=status,
+            currency=currency.upper() if currency else None,
+            total=self._total(cells),
+            attributes={name: text for name, at in self._attributes if (text := _short(cells[at].strip()))},
+            customer=self._customer(cells, ordered_at),
+        )
+
+    def _reader(self, target: str) -> Callable[[list[str]], Any]:
+        """Reads the target's cell: None if it is empty or no column is mapped. Cells repeat, so results are kept."""
+        if target not in self._at:
+            return lambda _cells: None
+        at = self._at[target]
         kind = find_field(self._importer, target).type
-        return converter(self._context, column_of(self._context, target), kind)
+        convert = converter(self._context, column_of(self._context, target), kind)
 
-    def text(self, cells: list[str], target: str) -> str:
-        index = self._at.get(target)
-        if index is None:
-            return ""
-        text = cells[index].strip()
-        if len(text) > MAX_TEXT:
-            raise RowRejected("text_too_long", f"{target} has {len(text)} characters, {MAX_TEXT} at most")
-        return text
+        @lru_cache(maxsize=20_000)
+        def read(cell: str) -> Any:
+            text = cell_of([cell], 0)
+            return convert(_short(text)) if text else None
 
-    def number(self, cells: list[str], target: str) -> Decimal | None:
-        known = self._numbers.get(target)
-        if known is None:
-            return None
-        text = cell_of(cells, known[0])
-        value: Decimal | None = known[1](text) if text else None
-        return value
+        return lambda cells: read(cells[at])
 
-    def line_number(self, cells: list[str]) -> int | None:
-        text = cell_of(cells, self._number_at) if self._number_at is not None else ""
-        if not text:
-            return None
-        number = parse_integer(text)
-        if number < 0:
-            raise RowRejected("invalid_line_number", f"{text!r} cannot be the number of a line")
-        return number
 
-    def money(self, cells: list[str]) -> tuple[Decimal, Decimal, Decimal]:
-        """Quantity, price of one, and the line's sum, each from the others where it is missing."""
-        quantity = self.number(cells, "line.quantity")
-        price = self.number(cells, "line.unit_price")
-        total = self.number(cells, "line.total")
-        if quantity is None:
-            quantity = Decimal(1)
-        if total is None:
-            total = Decimal(0) if price is None else quantity * price
-            if total.as_tuple().exponent < -4:  # type: ignore[operator]  # finite: the parser refuses others
-                total = total.quantize(_PLACES)
-            if abs(total) >= Decimal(10) ** 14:
-                raise RowRejected("number_too_large", f"the line's sum {total} is too large")
-        elif quantity < 0 < total:
-            total = -total  # shops write the sum of a return with and without its sign
-        if price is None:
-            price = (total / quantity).quantize(_PLACES) if quantity else total
-        return quantity, price, total
+def _short(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise RowRejected("text_too_long", f"a cell has {len(text)} characters, {MAX_TEXT} at most")
+    return text
+
+
+def _complete(
+    quantity: Decimal | None, price: Decimal | None, total: Decimal | None
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Quantity, price of one, and the line's sum, each from the others where it is missing."""
+    if quantity is None:
+        quantity = Decimal(1)
+    if total is None:
+        total = Decimal(0) if price is None else quantity * price
+        if total.as_tuple().exponent < _SMALLEST_EXPONENT:  # type: ignore[operator]  # finite: others were refused
+            total = total.quantize(_PLACES)
+        if abs(total) >= _LIMIT:
+            raise RowRejected("number_too_large", f"the line's sum {total} is too large")
+    elif quantity < 0 < total:
+        total = -total  # shops write the sum of a return with and without its sign
+    if price is None:
+        price = (total / quantity).quantize(_PLACES) if quantity else total
+    return quantity, price, total

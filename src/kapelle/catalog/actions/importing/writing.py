@@ -26,7 +26,7 @@ from kapelle.imports.contracts import Difference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kapelle.catalog.actions.importing.rows import OrderRow
+    from kapelle.catalog.actions.importing.rows import OrderHead, OrderRow
     from kapelle.catalog.actions.returns import ReturnPart, StoredReturn
     from kapelle.events.contracts import OpenBatch
     from kapelle.imports.contracts import ImportContext, ParsedRow
@@ -37,7 +37,7 @@ class Document:
     """The rows of a chunk that have one order number."""
 
     number: str
-    first: OrderRow
+    head: OrderHead
     places: list[int] = field(default_factory=list)  # of its rows in the chunk
     sales: list[tuple[int, LineDraft]] = field(default_factory=list)  # (place, line)
     returns: list[tuple[int, LineDraft]] = field(default_factory=list)
@@ -66,11 +66,12 @@ def gather(rows: Sequence[ParsedRow]) -> dict[str, Document]:
     documents: dict[str, Document] = {}
     for place, parsed in enumerate(rows):
         row: OrderRow = parsed.record
-        document = documents.get(row.document)
+        head = row.head
+        document = documents.get(head.document)
         if document is None:
-            document = documents[row.document] = Document(row.document, row)
-        elif document.first.customer is None and row.customer is not None:
-            document.first.customer = row.customer
+            document = documents[head.document] = Document(head.document, head)
+        elif document.head.customer is None:
+            document.head.customer = head.customer
         document.places.append(place)
         if row.has_line:
             line = LineDraft(row.product, row.name, row.quantity, row.unit_price, row.total, row.number)
@@ -105,16 +106,16 @@ def plan_orders(
 
 def order_draft(document: Document, lines: list[LineDraft]) -> OrderDraft:
     """What the chunk says about an order."""
-    first = document.first
+    head = document.head
     return OrderDraft(
         external_id=document.number,
-        ordered_at=first.ordered_at,
-        status=first.status,
-        currency=first.currency,
-        total=first.order_total,
+        ordered_at=head.ordered_at,
+        status=head.status,
+        currency=head.currency,
+        total=head.total,
         origin_id=document.origin_id,
         customer_id=document.customer_id,
-        attributes=first.attributes,
+        attributes=head.attributes,
         lines=lines,
     )
 
@@ -145,7 +146,7 @@ def plan_returns(documents: dict[str, Document], marks: dict[UUID, set[int]], re
             number = _matching(line, known, taken)
             if number is None:
                 number = highest = line.number if line.number is not None else highest + 1
-                wanted.append(Wanted(document.number, number, document.customer_id, document.first.ordered_at, line))
+                wanted.append(Wanted(document.number, number, document.customer_id, document.head.ordered_at, line))
                 results[place] = CREATED
             else:
                 results[place] = UNCHANGED

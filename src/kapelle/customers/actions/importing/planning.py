@@ -128,9 +128,11 @@ def load_states(plan: Plan) -> None:
         cursor.execute(
             f"""
             SELECT c.id, c.attributes::text, c.provenance::text, coalesce(b.source, ''), {names}
-            FROM customers c LEFT JOIN batches b ON b.id = c.batch_id WHERE c.id = ANY(%s)
+            FROM unnest(%s::uuid[]) k (id)
+            CROSS JOIN LATERAL (SELECT * FROM customers WHERE workspace_id = %s AND id = k.id OFFSET 0) c
+            LEFT JOIN LATERAL (SELECT source FROM batches WHERE id = c.batch_id OFFSET 0) b ON true
             """,
-            [wanted],
+            [wanted, current_workspace()],
         )
         for row in cursor.fetchall():
             fields = {name: value for name, value in zip(FIELD_NAMES, row[4:], strict=True) if value not in ("", None)}

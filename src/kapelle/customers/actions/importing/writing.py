@@ -35,24 +35,24 @@ _NAMES = ", ".join(FIELD_NAMES)
 _VALUES = {name: f"t.{name}" if name in _NOT_TEXT else f"coalesce(t.{name}, '')" for name in FIELD_NAMES}
 
 _INSERT_CUSTOMERS = f"""
-    INSERT INTO customers (id, workspace_id, batch_id, is_identified, created_at, updated_at, {_NAMES}, attributes, provenance, ip, device_type, screen, os, browser, browser_version)
-    SELECT t.id, %(workspace)s, %(batch)s, t.is_identified, %(now)s, %(now)s, {", ".join(_VALUES.values())}, t.attributes, t.provenance, '', '', '', '', '', ''
+    INSERT INTO customers (id, workspace_id, batch_id, is_identified, created_at, updated_at, {_NAMES},
+        attributes, provenance, ip, device_type, screen, os, browser, browser_version)
+    SELECT t.id, %(workspace)s, %(batch)s, coalesce(t.is_identified, false), %(now)s, %(now)s,
+        {", ".join(_VALUES.values())}, t.attributes, t.provenance, '', '', '', '', '', ''
     FROM json_to_recordset(%(rows)s::json)
         AS t(id uuid, is_identified boolean, attributes jsonb, provenance jsonb, {_TYPED})
+"""
+# By way of a conflict, each row is looked up in the index by itself, whatever the planner believes of young tables.
+_UPDATE_CUSTOMERS = f"""{_INSERT_CUSTOMERS}
+    ON CONFLICT (id) DO UPDATE SET batch_id = excluded.batch_id, updated_at = excluded.updated_at,
+        attributes = excluded.attributes, provenance = excluded.provenance,
+        {", ".join(f"{name} = excluded.{name}" for name in FIELD_NAMES)}
 """
 _INSERT_IDENTIFIERS = """
     INSERT INTO identifiers (id, workspace_id, kind, value, customer_id, source, first_seen_at)
     SELECT t.i, %(workspace)s, t.k, t.v, t.c, %(source)s, %(now)s
     FROM json_to_recordset(%(rows)s::json) AS t(i uuid, k text, v text, c uuid)
 """
-_UPDATE_CUSTOMERS = f"""
-    UPDATE customers c SET batch_id = %(batch)s, updated_at = %(now)s, attributes = t.attributes,
-        provenance = t.provenance, {", ".join(f"{name} = {value}" for name, value in _VALUES.items())}
-    FROM json_to_recordset(%(rows)s::json) AS t(id uuid, attributes jsonb, provenance jsonb, {_TYPED})
-    WHERE c.id = t.id
-"""
-
-
 _FIND_NEW_IDENTIFIERS = """
     SELECT i.id FROM json_to_recordset(%s::json) AS t(k text, v text)
     JOIN identifiers i ON i.kind = t.k AND i.value = t.v
