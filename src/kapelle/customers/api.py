@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Status
 
 from kapelle.customers.actions.editing import Changes, IdentifierInvalid, update_customer, upsert_customer
 from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize, normalize_kind
@@ -42,7 +42,7 @@ _DATES = ("birth_date", "registered_at")
 
 @router.get("/customers", response=Page[CustomerOut])
 def get_list(
-    request: HttpRequest,  # noqa: ARG001
+    request: HttpRequest,
     identifier: str | None = None,
     cursor: str | None = None,
     limit: int | None = None,
@@ -64,11 +64,11 @@ def upsert(request: HttpRequest, payload: CustomerIn) -> Any:
         source=_source(request),
         now=utc_now(),
     )
-    return (201 if is_new else 200), get_customer(customer_id)
+    return Status(201 if is_new else 200, get_customer(customer_id))
 
 
 @router.get("/customers/{uuid:customer_id}", response=CustomerOut)
-def get_one(request: HttpRequest, customer_id: UUID) -> Any:  # noqa: ARG001
+def get_one(request: HttpRequest, customer_id: UUID) -> Any:
     """One customer; the id of one who was merged gives the customer they are now."""
     return get_customer(customer_id)
 
@@ -88,7 +88,7 @@ def change(request: HttpRequest, customer_id: UUID, payload: CustomerFields) -> 
 
 @router.get("/customers/{uuid:customer_id}/timeline", response=Page[TimelineItemOut])
 def get_timeline(
-    request: HttpRequest,  # noqa: ARG001
+    request: HttpRequest,
     customer_id: UUID,
     cursor: str | None = None,
     limit: int | None = None,
@@ -100,14 +100,14 @@ def get_timeline(
 
 
 @router.get("/customers/{uuid:customer_id}/merges", response=Page[MergeOut])
-def get_merges(request: HttpRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None) -> Any:  # noqa: ARG001
+def get_merges(request: HttpRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None) -> Any:
     """Who was merged into this customer, when, and on what evidence."""
     items, following = list_merges(customer_id, cursor, clamp_limit(limit))
     return {"items": items, "next_cursor": following}
 
 
 @router.get("/identity/reviews", response=Page[IdentityReviewOut])
-def get_reviews(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:  # noqa: ARG001
+def get_reviews(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:
     """Identifiers that met although they cannot be one person; nothing was merged."""
     items, following = list_identity_reviews(cursor, clamp_limit(limit))
     return {"items": items, "next_cursor": following}
