@@ -1,4 +1,4 @@
-"""Clients that never give up, and a killer: what a bad day looks like from outside. Keeps its own log of what was acknowledged."""
+"""A bad day seen from outside: clients that never give up, with a log of their own of what was acknowledged."""
 
 from __future__ import annotations
 
@@ -110,7 +110,8 @@ class Truth:
         """(rows, distinct ids) of tracked events in the columnar engine."""
         engine = columnar.connect(self.config)
         row = engine.query(
-            "SELECT count(), uniqExact(id) FROM events WHERE workspace_id = {workspace:UUID} AND kind IN ('track', 'identify')",
+            "SELECT count(), uniqExact(id) FROM events"
+            " WHERE workspace_id = {workspace:UUID} AND kind IN ('track', 'identify')",
             {"workspace": str(self.workspace_id)},
         )[0]
         return int(row[0]), int(row[1])
