@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
+
 import threading
 from contextlib import contextmanager
 from email import policy
@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from live import free_port
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from email.message import EmailMessage
 
