@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from conftest import SHARED
 from kapelle.events import wire
-from kapelle.events.wire.timestamps import parse_timestamp
+from kapelle.kernel.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     import psycopg

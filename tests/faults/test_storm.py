@@ -1,4 +1,4 @@
-"""kill -9 of everything while events and mails flow: nothing acknowledged is lost or doubled, no one is mailed twice."""
+"""kill -9 of everything while events and mails flow: nothing acknowledged is lost or doubled, none is mailed twice."""
 
 from __future__ import annotations
 

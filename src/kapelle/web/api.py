@@ -72,7 +72,7 @@ def _bad_input(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     return problem(Invalid(f"The request cannot be used: {first['field']}: {first['message']}.", fields=fields))
 
 
-def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Any address that nobody answers."""
     return problem(NotFound("There is nothing at this address. GET /api/v1/openapi.json lists what there is."))
 

@@ -22,6 +22,7 @@ from kapelle.messaging.actions import ReceiptProjection, ReceiptResolver
 
 if TYPE_CHECKING:
     from kapelle.events.contracts import Mirror, Projection, Resolver
+    from kapelle.imports.contracts import Importer
     from kapelle.kernel.chores import Chore
 
 RESOLVERS: tuple[Resolver, ...] = (
@@ -38,5 +39,7 @@ MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORDERS)
 
 CHORES: tuple[Chore, ...] = (*EVENT_CHORES, REQUEUE_STALLED)
 
-for _importer in (CustomersImporter(), ProductsImporter(), OrdersImporter()):
+IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
+
+for _importer in IMPORTERS:
     register_importer(_importer)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kapelle.customers.actions.traits import NotThisType
 from kapelle.customers.models import AttributeDefinition
-from kapelle.events.wire.timestamps import parse_timestamp
+from kapelle.kernel.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

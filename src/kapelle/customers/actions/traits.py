@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize
 from kapelle.customers.contracts import EMAIL, PHONE
-from kapelle.events.wire.timestamps import parse_timestamp
+from kapelle.kernel.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

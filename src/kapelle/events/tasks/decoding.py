@@ -9,8 +9,8 @@ import msgspec
 
 from kapelle.events.contracts import Event, Quarantined
 from kapelle.events.wire import Message, decode_request
-from kapelle.events.wire.timestamps import parse_timestamp
 from kapelle.kernel.ids import uuid7
+from kapelle.kernel.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

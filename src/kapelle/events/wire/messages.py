@@ -14,7 +14,7 @@ import msgspec
 from kapelle.events.wire.cleaning import MAX_DEPTH, TooDeep, clean, may_need_cleaning, read_leniently
 from kapelle.events.wire.envelope import MAX_EVENT_BYTES
 from kapelle.events.wire.inbox import BATCH, EVENT_KINDS
-from kapelle.events.wire.timestamps import parse_timestamp
+from kapelle.kernel.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

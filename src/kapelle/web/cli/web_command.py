@@ -32,9 +32,7 @@ def command(listen: str | None, threads: int) -> None:
         folder = config.web_socket.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_uid != os.geteuid():
-            raise click.ClickException(
-                f"{folder} belongs to someone else; remove it or shorten KAPELLE_HOME."
-            )
+            raise click.ClickException(f"{folder} belongs to someone else; remove it or shorten KAPELLE_HOME.")
         address = {"unix_socket": str(config.web_socket), "unix_socket_perms": "600"}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     waitress.serve(
