@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from kapelle.accounts.actions import create_workspace
-from kapelle.accounts.queries import list_workspaces
+from kapelle.accounts.queries import get_workspace, list_workspaces
+from kapelle.events.queries.registry import list_quarantine
 from kapelle.kernel.clock import utc_now
+from kapelle.kernel.tenancy import workspace_scope
 from kapelle.web.cli.installation import open_installation
 
 
@@ -33,3 +35,16 @@ def list_all() -> None:
     with open_installation():
         for info in list_workspaces():
             click.echo(f"{info.slug}\t{info.name}\t{info.id}")
+
+
+@command.command()
+@click.option("--workspace", required=True, help="The workspace's short name.")
+@click.option("--limit", default=50, show_default=True)
+def quarantine(workspace: str, limit: int) -> None:
+    """Show the newest events that could not be used, each with its reason."""
+    with open_installation(), workspace_scope(get_workspace(workspace).id):
+        rows, _ = list_quarantine(None, limit)
+        for row in rows:
+            click.echo(f"{row.received_at:%Y-%m-%d %H:%M:%S}\t{row.code}\t{row.reason}\t{row.message_id}")
+        if not rows:
+            click.echo("Nothing is in quarantine.")
