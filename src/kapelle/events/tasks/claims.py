@@ -42,6 +42,21 @@ class InboxRow(NamedTuple):
     body: bytes
 
 
+class Claim(NamedTuple):
+    """Rows of one transaction by workspace, oldest first; empty: nothing is waiting.
+
+    Every workspace is locked already, but for `busy`: the only one in the claim, which somebody else is writing to.
+    """
+
+    groups: dict[UUID, list[InboxRow]]
+    busy: UUID | None = None
+
+    def wait(self) -> None:
+        """Hold every workspace of the claim. To be called late: what comes before runs beside the other's work."""
+        if self.busy is not None:
+            lock_workspace(self.busy, wait=True)
+
+
 class Claimer:
     """Remembers where in the inbox the last rows were found, and who was passed over."""
 
@@ -50,8 +65,8 @@ class Claimer:
         self._full_scan_at = 0.0
         self._passed_over: set[UUID] = set()
 
-    def claim(self) -> dict[UUID, list[InboxRow]]:
-        """Rows for this transaction by workspace, oldest first, each workspace locked. Empty: nothing is waiting."""
+    def claim(self) -> Claim:
+        """Take rows for this transaction."""
         if monotonic() >= self._full_scan_at:
             self._head = 0
         found = self._look()
@@ -59,8 +74,8 @@ class Claimer:
             self._head = 0
             found = self._look()
         if not found:
-            return {}
-        workspaces = self._lock_workspaces({row[1] for row in found})
+            return Claim({})
+        workspaces, busy = self._lock_workspaces({row[1] for row in found})
         taken = [row[0] for row in found if row[1] in workspaces]
         left = [row[0] for row in found if row[1] not in workspaces]
         self._head = _page(left[0] if left else taken[-1])
@@ -68,7 +83,7 @@ class Claimer:
         for row in sorted(bulk_cursor().execute(_TAKE, [taken], binary=True)):
             item = InboxRow(*row)
             groups[item.workspace_id].append(item._replace(received_at=item.received_at.astimezone(UTC)))
-        return groups
+        return Claim(groups, busy)
 
     def _look(self) -> list[tuple[str, UUID, int]]:
         """Places of rows that nobody else holds, within MAX_ROWS and (after the first) MAX_BYTES."""
@@ -83,20 +98,18 @@ class Claimer:
             found.append(row)
         return found
 
-    def _lock_workspaces(self, waiting: set[UUID]) -> list[UUID]:
-        """Those of the workspaces that nobody else is writing to now; at least one, if need be by waiting for it.
-
-        Waiting comes first or not at all: two projectors that hold one and wait for another would never end.
+    def _lock_workspaces(self, waiting: set[UUID]) -> tuple[list[UUID], UUID | None]:
+        """Those of the workspaces that nobody else is writing to now; or one to wait for: alone, since two projectors
+        that each hold one and wait for another would never end. Who was passed over comes first the next time.
         """
         order = sorted(waiting, key=lambda workspace_id: (workspace_id not in self._passed_over, workspace_id))
-        if order[0] in self._passed_over:
-            lock_workspace(order[0], wait=True)
+        first, *others = order
+        if not lock_workspace(first, wait=False) and (first in self._passed_over or not others):
+            self._passed_over = set(others)
+            return [first], first
         locked = [workspace_id for workspace_id in order if lock_workspace(workspace_id, wait=False)]
-        if not locked:
-            lock_workspace(order[0], wait=True)
-            locked = [order[0]]
         self._passed_over = waiting.difference(locked)
-        return locked
+        return (locked, None) if locked else ([first], first)
 
 
 def _page(place: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import django.db
 import msgspec
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Decoded: TypeAlias = "tuple[list[Event], list[Quarantined]]"
+
 SOURCE = "collect"
 # SQLSTATE classes that say nothing about the event: connection, transaction rollback, resources, locks, shutdown,
 # system errors, and 42, a database that does not fit the program (a migration is missing).
@@ -44,16 +46,16 @@ class Road:
         self._resolvers = tuple(resolvers)
         self._projections = tuple(projections)
 
-    def project(
-        self, workspace_id: UUID, rows: Sequence[InboxRow], now: datetime, start: int = 0, stop: int | None = None
-    ) -> None:
-        """Bring home the events of these rows: all, or from `start` to `stop`. One that breaks is quarantined.
+    def project(self, workspace_id: UUID, rows: Sequence[InboxRow], decoded: Decoded, now: datetime) -> None:
+        """Bring home the events of these rows, as `decoded` from them. One that breaks is quarantined.
 
         Raises only for what is no event's fault; the caller then rolls back and tries again later.
         """
-        events, bad = decode_rows(rows)  # afresh for every try: a failed one has left its marks on them
-        events = events[start:stop]
-        bad = [] if start else bad
+        self._try(workspace_id, rows, decoded, now, 0)
+
+    def _try(self, workspace_id: UUID, rows: Sequence[InboxRow], decoded: Decoded, now: datetime, start: int) -> None:
+        """Try the events at once, else in halves; `start` is the place of the first of them among those of the rows."""
+        events, bad = decoded
         try:
             with workspace_scope(workspace_id):
                 self._project(open_batch(source=SOURCE, now=now), events, bad)
@@ -65,9 +67,11 @@ class Road:
             if len(events) <= 1:
                 self._give_up(workspace_id, events, bad, now, error)
                 return
-            middle = start + len(events) // 2
-            self.project(workspace_id, rows, now, start, middle)
-            self.project(workspace_id, rows, now, middle, start + len(events))
+            middle, end = start + len(events) // 2, start + len(events)
+            for begin, stop in ((start, middle), (middle, end)):
+                # Afresh for every try: the failed one has left its marks on the events.
+                again = decode_rows(rows)[0][begin:stop], bad if begin == start else []
+                self._try(workspace_id, rows, again, now, begin)
 
     def _project(self, batch: OpenBatch, events: list[Event], bad: list[Quarantined]) -> None:
         new = drop_seen(batch, events)

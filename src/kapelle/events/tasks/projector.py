@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import psycopg
 from django.db import connection, transaction
 
 from kapelle.events.tasks.claims import Claimer
+from kapelle.events.tasks.decoding import decode_rows
 from kapelle.events.tasks.projection import Road
 from kapelle.kernel import faults
 from kapelle.kernel.clock import utc_now
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# While one loop waits for PostgreSQL the other one decodes; a loop that is answered must not wait long for its turn.
+LOOPS = 2
+_SWITCH_SECONDS = 0.0005
 _IDLE_SECONDS = 0.02
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _TRANSIENT = ("40001", "40P01")  # serialization failure, deadlock: again at once
@@ -45,10 +51,13 @@ class Projector:
     def step(self) -> int:
         """Claim and project once; returns the number of requests that left the inbox, 0 when it is empty."""
         with transaction.atomic():
-            groups = self._claimer.claim()
+            claim = self._claimer.claim()
+            groups = claim.groups
             faults.point("projector.after_claim")
+            decoded = {workspace_id: decode_rows(rows) for workspace_id, rows in groups.items()}
+            claim.wait()
             for workspace_id, rows in groups.items():
-                self._road.project(workspace_id, rows, self._clock())
+                self._road.project(workspace_id, rows, decoded[workspace_id], self._clock())
             if groups:
                 faults.point("projector.before_commit")
         if groups:
@@ -83,5 +92,15 @@ class Projector:
 
 
 def run(stop: Flag, resolvers: Sequence[Resolver], projections: Sequence[Projection]) -> None:
-    """The worker's entry."""
-    Projector(resolvers, projections).run(stop)
+    """The worker's entry: LOOPS loops, until `stop` is set. If one of them breaks, so does the process."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+
+    def work() -> None:
+        try:
+            Projector(resolvers, projections).run(stop)
+        finally:
+            stop.set()
+
+    with ThreadPoolExecutor(LOOPS, "projector") as pool:
+        for loop in [pool.submit(work) for _ in range(LOOPS)]:
+            loop.result()
