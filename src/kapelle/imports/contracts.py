@@ -1,4 +1,4 @@
-"""What an importer is: the protocol that modules above fill in, and the plain data that passes between them and a job."""
+"""What an importer is: the protocol that modules above fill in, and the data that passes between it and a job."""
 
 from __future__ import annotations
 

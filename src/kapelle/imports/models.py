@@ -87,7 +87,7 @@ class ImportChange(models.Model):
 
 
 class ImportMark(models.Model):
-    """Which lines of a document (an order) a running job has matched so far: its rows may be scattered over the file."""
+    """Which lines of an order a running job has matched so far: its rows may be scattered over the file."""
 
     pk = models.CompositePrimaryKey("job_id", "document")
     workspace_id = models.UUIDField(default=current_workspace)

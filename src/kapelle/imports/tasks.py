@@ -1,4 +1,4 @@
-"""Background work of imports: running and undoing jobs in the worker `jobs`, and taking up those that a crash left behind."""
+"""Background work of imports: runs and undoes jobs in the worker `jobs`, takes up those that a crash left behind."""
 
 from __future__ import annotations
 

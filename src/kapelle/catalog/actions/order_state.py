@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from kapelle.catalog.contracts import COMPLETED, RETURNED, LineDraft, OrderDraft
 from kapelle.kernel.ids import uuid7
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
 
 ZERO = Decimal(0)
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"

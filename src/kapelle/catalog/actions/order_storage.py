@@ -1,4 +1,4 @@
-"""Loads orders with their lines and writes what changed, set-wise. What changes is decided in `order_state`, `returns`."""
+"""Loads orders with their lines and writes what changed, set-wise. `order_state` and `returns` decide what changes."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ _LINE_ARRAYS = """
         t (id, order_id, number, product, name, quantity, unit_price, total, returned_quantity, returned_total)
 """
 _INSERT_LINES = f"""
-    INSERT INTO order_lines (workspace_id, status, id, order_id, number, product_external_id, name, quantity, unit_price,
-        total, returned_quantity, returned_total)
+    INSERT INTO order_lines (workspace_id, status, id, order_id, number, product_external_id, name, quantity,
+        unit_price, total, returned_quantity, returned_total)
     SELECT %b, '', t.* FROM {_LINE_ARRAYS}
 """
 _UPDATE_LINES = f"""{_INSERT_LINES}

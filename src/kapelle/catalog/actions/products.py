@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kapelle.catalog.contracts import CategoryDraft, ProductDraft
 from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import current_workspace
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
+
+    from kapelle.catalog.contracts import CategoryDraft, ProductDraft
 
 FIELDS = ("name", "sku", "brand", "category_external_id", "price", "currency", "url", "image_url", "is_available")
 _TYPES = {"price": "numeric", "is_available": "boolean"}

@@ -1,13 +1,11 @@
-"""Returns: finds which earlier lines of the customer came back, most recent first, and keeps what was paid back on them."""
+"""Returns: finds which earlier lines of the customer came back, most recent first, and notes what was paid back."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from kapelle.catalog.actions.order_state import ZERO, LineState, OrderState
 from kapelle.catalog.actions.order_storage import load_orders_by_id
@@ -18,6 +16,8 @@ from kapelle.kernel.tenancy import current_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
 
     from kapelle.events.contracts import OpenBatch
 

@@ -1,4 +1,4 @@
-"""Finds the encoding of a text file: BOM, UTF-16 by its zero bytes, UTF-8 by proof, Cyrillic by letter pairs, others by sample."""
+"""Finds the encoding of a text file: BOM, zero bytes, UTF-8 by proof, Cyrillic by letter pairs, else by a sample."""
 
 from __future__ import annotations
 

@@ -40,6 +40,6 @@ def append_errors(
 
 
 def escape_cell(cell: str) -> str:
-    """The cell with an apostrophe before it if a spreadsheet would run it; bytes that could not be read show as U+FFFD."""
+    """The cell, with an apostrophe before it if a spreadsheet would run it; unreadable bytes show as U+FFFD."""
     clean = cell.replace(UNDECODABLE, "\ufffd").replace("\0", "\ufffd")
     return f"'{clean}" if _FORMULA.match(clean) and not _NUMBER.fullmatch(clean) else clean

@@ -116,7 +116,7 @@ def repeat_job(
 
 
 def cancel_job(*, workspace_id: UUID, job_id: UUID, now: datetime, actor: str) -> JobInfo:
-    """Stop after the chunk that is being written; what is in stays (and can be undone). Raises Conflict if it is over."""
+    """Stop after the chunk that is being written; what is in stays and can be undone. Raises Conflict if it is over."""
     with workspace_scope(workspace_id):
         row = find_job(job_id, lock=True)
         if row.status not in OPEN:

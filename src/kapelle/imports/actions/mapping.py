@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 1000
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _MOSTLY = 0.8
+_LONGEST_DAY = 12  # characters of a date without a time
 _ATTRIBUTES = "attributes.*"
 _DATES = (FieldType.DATE, FieldType.DATETIME)
 
@@ -159,7 +160,7 @@ def _guess_types(columns: dict[str, str], header: Sequence[str], sample: Sequenc
             form, ambiguous = guess_date_format(cells[:50])
             if form and not ambiguous and guess_date_format(cells)[0] == form and all(map(str.strip, cells)):
                 types[_attribute(target)] = (
-                    "date" if "%H" not in form and all(len(cell) <= 12 for cell in cells) else "datetime"
+                    "date" if "%H" not in form and all(len(cell) <= _LONGEST_DAY for cell in cells) else "datetime"
                 )
     return types
 

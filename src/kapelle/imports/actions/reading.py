@@ -1,4 +1,4 @@
-"""Reads a CSV file row by row in steady memory: any delimiter, quoted newlines, and damage that stays with its own rows."""
+"""Reads a CSV file row by row in steady memory: any delimiter, quoted newlines; damage stays with its own rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 from kapelle.imports.actions.encodings import DECODE_ERRORS, UNDECODABLE, check_encoding, detect_encoding
 from kapelle.imports.contracts import NotReadable
@@ -117,7 +117,7 @@ class CsvFile:
         self._width = len(cells)
         self._rows = records
 
-    def __enter__(self) -> CsvFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Runs an import job: reads, writes chunk by chunk, keeps progress in each chunk's own transaction, resumes where it stopped."""
+"""Runs an import job chunk by chunk; progress is kept in each chunk's own transaction, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -321,8 +321,8 @@ def _report(job: ImportJob, outcome: ChunkOutcome) -> dict[str, Any]:
     if not outcome.differences:
         return dict(job.report)
     kept = list(job.report.get("differences", []))
-    for item in outcome.differences[: max(DIFFERENCES_KEPT - len(kept), 0)]:
-        kept.append(
-            {"row": item.row, "what": item.what, "field": item.field, "before": item.before, "after": item.after}
-        )
+    kept += [
+        {"row": item.row, "what": item.what, "field": item.field, "before": item.before, "after": item.after}
+        for item in outcome.differences[: max(DIFFERENCES_KEPT - len(kept), 0)]
+    ]
     return {**job.report, "differences": kept}

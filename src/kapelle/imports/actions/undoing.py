@@ -1,4 +1,4 @@
-"""Takes an import back: its events, then table by table the rows that it made or changed, as far as nobody touched them since."""
+"""Takes an import back: its events, then table by table its rows, as far as nobody touched them since."""
 
 from __future__ import annotations
 

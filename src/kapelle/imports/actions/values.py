@@ -1,4 +1,4 @@
-"""Turns the text of cells into numbers, dates and truth values; says so when it cannot. Formats are found from samples."""
+"""Turns the text of cells into numbers, dates and truth values, or says why not. Finds formats from samples."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ISO = "iso"
 _PLACES = Decimal("0.0001")
+_SMALLEST_EXPONENT = -4
 _LIMIT = Decimal(10) ** 14  # numeric(18, 4)
 _PLAIN = re.compile(r"[+-]?\d+(?:\.\d+)?")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?")
@@ -44,7 +45,7 @@ def is_nothing(text: str) -> bool:
 
 @lru_cache(maxsize=65536)  # quantities and prices repeat
 def parse_decimal(text: str, decimal: str = ".") -> Decimal:
-    """A number with currency signs, grouped thousands, a decimal comma, or in accountants' brackets; four places kept."""
+    """A number, maybe with currency signs, grouped thousands, a decimal comma, in brackets, to four places."""
     if _PLAIN.fullmatch(text) and (decimal == "." or "." not in text):
         value = Decimal(text)
     else:
@@ -52,7 +53,7 @@ def parse_decimal(text: str, decimal: str = ".") -> Decimal:
     if abs(value) >= _LIMIT:
         raise RowRejected("number_too_large", f"{text!r} is too large: 14 digits before the point at most")
     exponent = value.as_tuple().exponent
-    return value if isinstance(exponent, int) and -4 <= exponent <= 0 else value.quantize(_PLACES)
+    return value if isinstance(exponent, int) and _SMALLEST_EXPONENT <= exponent <= 0 else value.quantize(_PLACES)
 
 
 def _parse_dressed(text: str, decimal: str) -> Decimal:

@@ -22,20 +22,35 @@ if TYPE_CHECKING:
 T = FieldType.TEXT
 PRODUCT_FIELDS: tuple[TargetField, ...] = (
     TargetField(
-        "external_id", T, "the shop's id of the product",
-        ("productid", "id", "stockcode", "itemid", "article", "артикул", "код", "кодтовара", "idтовара"), required=True,
+        "external_id",
+        T,
+        "the shop's id of the product",
+        ("productid", "id", "stockcode", "itemid", "article", "артикул", "код", "кодтовара", "idтовара"),
+        required=True,
     ),
-    TargetField("name", T, "the product's name", ("productname", "title", "description", "itemname", "название", "наименование")),
+    TargetField(
+        "name", T, "the product's name", ("productname", "title", "description", "itemname", "название", "наименование")
+    ),
     TargetField("sku", T, "stock keeping unit", ("barcode", "ean", "gtin", "upc", "штрихкод")),
     TargetField("brand", T, "brand or maker", ("vendor", "manufacturer", "бренд", "производитель")),
-    TargetField("category_external_id", T, "the category, by id or name", ("category", "categoryid", "productcategory", "категория")),
+    TargetField(
+        "category_external_id",
+        T,
+        "the category, by id or name",
+        ("category", "categoryid", "productcategory", "категория"),
+    ),
     TargetField("price", FieldType.NUMBER, "price of one", ("unitprice", "cost", "цена")),
     TargetField("currency", T, "three letters, such as EUR", ("currencycode", "валюта")),
     TargetField("url", T, "page in the shop", ("link", "producturl", "ссылка")),
     TargetField("image_url", T, "picture", ("image", "imagelink", "picture", "photo", "картинка", "изображение")),
-    TargetField("is_available", FieldType.BOOLEAN, "whether it can be bought", ("available", "instock", "active", "вналичии", "наличие")),
+    TargetField(
+        "is_available",
+        FieldType.BOOLEAN,
+        "whether it can be bought",
+        ("available", "instock", "active", "вналичии", "наличие"),
+    ),
     ATTRIBUTES,
-)  # fmt: skip
+)
 
 
 class ProductsImporter:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from kapelle.imports.contracts import ImportContext, RowRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from kapelle.imports.contracts import Importer
 
@@ -29,10 +29,13 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _ATTRIBUTES = "order.attributes."
 
 _STATUSES = {
-    **dict.fromkeys(("completed", "complete", "paid", "delivered", "done", "fulfilled", "выполнен", "оплачен", "доставлен"), COMPLETED),
+    **dict.fromkeys(
+        ("completed", "complete", "paid", "delivered", "done", "fulfilled", "выполнен", "оплачен", "доставлен"),
+        COMPLETED,
+    ),
     **dict.fromkeys(("canceled", "cancelled", "void", "voided", "отменен", "отменён"), CANCELED),
     **dict.fromkeys(("returned", "refunded", "return", "refund", "возврат", "возвращен", "возвращён"), RETURNED),
-}  # fmt: skip
+}
 
 
 @dataclass(slots=True)

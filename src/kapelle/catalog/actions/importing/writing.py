@@ -21,7 +21,6 @@ from kapelle.catalog.actions.order_storage import load_orders, save_orders
 from kapelle.catalog.actions.returns import Wanted, find_candidates, find_stored, save_returns, take_back
 from kapelle.catalog.contracts import LineDraft, OrderDraft
 from kapelle.imports.actions.changes import read_marks, record_changes, write_marks
-from kapelle.imports.contracts import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from kapelle.catalog.actions.importing.rows import OrderHead, OrderRow
     from kapelle.catalog.actions.returns import ReturnPart, StoredReturn
     from kapelle.events.contracts import OpenBatch
-    from kapelle.imports.contracts import ImportContext, ParsedRow
+    from kapelle.imports.contracts import Difference, ImportContext, ParsedRow
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""From a row's cells to a customer to be: identifiers, standard fields and custom attributes, typed and checked. No database."""
+"""From a row's cells to a customer to be: identifiers, fields, custom attributes, typed and checked. No database."""
 
 from __future__ import annotations
 
@@ -38,29 +38,75 @@ class CustomerDraft:
 T, D = FieldType.TEXT, FieldType.DATETIME
 IDENTIFIER_FIELDS: dict[str, TargetField] = {
     "user_id": TargetField(
-        "user_id", T, "the shop's own id of the customer",
-        ("customerid", "userid", "clientid", "externalid", "customer", "id", "customernumber", "clientnumber",
-         "идентификатор", "идклиента", "номерклиента", "клиент", "idклиента", "кодклиента"),
+        "user_id",
+        T,
+        "the shop's own id of the customer",
+        (
+            "customerid",
+            "userid",
+            "clientid",
+            "externalid",
+            "customer",
+            "id",
+            "customernumber",
+            "clientnumber",
+            "идентификатор",
+            "идклиента",
+            "номерклиента",
+            "клиент",
+            "idклиента",
+            "кодклиента",
+        ),
     ),
     "email": TargetField(
-        "email", T, "e-mail address",
-        ("emailaddress", "mail", "customeremail", "clientemail", "почта", "электроннаяпочта", "емейл", "имейл", "адресэлектроннойпочты"),
+        "email",
+        T,
+        "e-mail address",
+        (
+            "emailaddress",
+            "mail",
+            "customeremail",
+            "clientemail",
+            "почта",
+            "электроннаяпочта",
+            "емейл",
+            "имейл",
+            "адресэлектроннойпочты",
+        ),
     ),
     "phone": TargetField(
-        "phone", T, "telephone number with country code",
-        ("phonenumber", "mobile", "mobilephone", "tel", "telephone", "cell", "телефон", "номертелефона", "мобильный", "мобильныйтелефон"),
+        "phone",
+        T,
+        "telephone number with country code",
+        (
+            "phonenumber",
+            "mobile",
+            "mobilephone",
+            "tel",
+            "telephone",
+            "cell",
+            "телефон",
+            "номертелефона",
+            "мобильный",
+            "мобильныйтелефон",
+        ),
     ),
-}  # fmt: skip
+}
 PROFILE_FIELDS: tuple[TargetField, ...] = (
     TargetField("first_name", T, "first name", ("firstname", "givenname", "имя", "имяклиента")),
     TargetField("middle_name", T, "middle name or patronymic", ("middlename", "patronymic", "отчество")),
     TargetField("last_name", T, "last name", ("lastname", "surname", "familyname", "фамилия")),
     TargetField("gender", T, "female, male or other", ("sex", "пол")),
     TargetField(
-        "birth_date", FieldType.DATE, "date of birth", ("birthday", "birthdate", "dob", "dateofbirth", "датарождения", "деньрождения")
+        "birth_date",
+        FieldType.DATE,
+        "date of birth",
+        ("birthday", "birthdate", "dob", "dateofbirth", "датарождения", "деньрождения"),
     ),
     TargetField(
-        "registered_at", D, "when the customer registered",
+        "registered_at",
+        D,
+        "when the customer registered",
         ("registered", "registrationdate", "signupdate", "createdat", "created", "датарегистрации", "зарегистрирован"),
     ),
     TargetField("language", T, "language, such as en", ("lang", "locale", "язык")),
@@ -69,7 +115,7 @@ PROFILE_FIELDS: tuple[TargetField, ...] = (
     TargetField("region", T, "region or area", ("state", "province", "area", "регион", "область", "край")),
     TargetField("city", T, "city or town", ("town", "город", "населенныйпункт")),
     TargetField("comment", T, "a note", ("note", "notes", "comments", "комментарий", "примечание")),
-)  # fmt: skip
+)
 ATTRIBUTES = TargetField("attributes.*", T, "a custom field: attributes.favorite_size")
 OTHER_IDENTIFIERS = TargetField("identifier.*", T, "an identifier of a kind of your own: identifier.loyalty_card")
 

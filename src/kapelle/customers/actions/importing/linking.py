@@ -1,4 +1,4 @@
-"""Hands rows that name several customers, or new identifiers of a known one, to identity resolution: there is one set of rules."""
+"""Hands rows that name several customers, or new identifiers of a known one, to identity: one set of rules for all."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""Decides what a chunk of drafts means for the customers that exist: create, change, leave, or ask identity to link. Writes nothing."""
+"""Decides what drafts mean for the customers there are: create, change, leave, or have identity link. Writes nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import msgspec
 
@@ -17,6 +16,7 @@ from kapelle.kernel.tenancy import current_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from kapelle.customers.actions.importing.drafts import CustomerDraft
     from kapelle.customers.contracts import IdentifierPair
@@ -77,7 +77,7 @@ def find_identifiers(identifiers: Iterable[IdentifierPair]) -> dict[IdentifierPa
 
 
 def plan_customers(drafts: Sequence[CustomerDraft]) -> Plan:
-    """Match drafts to customers. Rows of one chunk that name the same identifier meet here, in the order of the file."""
+    """Match drafts to customers. Rows of one chunk with the same identifier meet here, in the order of the file."""
     known = find_identifiers(pair for draft in drafts for pair in draft.identifiers)
     owners = {pair: customer for pair, (_, customer) in known.items()}
     plan = Plan(known=known, targets=[], states={}, created=set(), to_link=[])

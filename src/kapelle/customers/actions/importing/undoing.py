@@ -1,4 +1,4 @@
-"""Takes back what an import did to customers: removes those that nobody touched since, puts changed fields back one by one."""
+"""Takes back what an import did to customers: removes untouched ones, puts changed fields back one by one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _RESTORE = f"""
 def undo_customers(context: ImportContext, changes: Sequence[Change]) -> UndoOutcome:
     """Take back changes of the tables `customers` or `identifiers`, in the open transaction."""
     if changes[0].table == "identifiers":
-        return _undo_identifiers(context, [change.row_id for change in changes])
+        return _undo_identifiers([change.row_id for change in changes])
     outcome = UndoOutcome()
     batch = open_batch(source=f"undo:{context.job_id}", now=context.now)
     removed = _remove_created(context, [change.row_id for change in changes if change.before is None], outcome)
@@ -84,7 +84,7 @@ def _remove_created(context: ImportContext, ids: list[UUID], outcome: UndoOutcom
     return free
 
 
-def _undo_identifiers(context: ImportContext, ids: list[UUID]) -> UndoOutcome:
+def _undo_identifiers(ids: list[UUID]) -> UndoOutcome:
     """Identifiers that the import added to customers who existed. A merge that they caused stays."""
     cursor = bulk_cursor()
     rows = cursor.execute(

@@ -1,0 +1,142 @@
+"""/imports: upload, dry run, progress, bad rows, cancel, undo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from uuid import UUID
+
+import msgspec
+from django.http import FileResponse, HttpRequest
+from ninja import File, Form, Router
+from ninja.files import UploadedFile
+
+from kapelle.imports.actions.jobs import cancel_job, create_job, keep_upload, queue_job, repeat_job
+from kapelle.imports.actions.undoing import request_undo
+from kapelle.imports.contracts import MappingInvalid, list_importers
+from kapelle.imports.queries import errors_path, get_job, list_errors, list_jobs
+from kapelle.imports.schemas import ImportOut, KindOut, RowErrorOut, RunIn
+from kapelle.kernel.clock import utc_now
+from kapelle.kernel.errors import NotFound
+from kapelle.kernel.ids import uuid7
+from kapelle.kernel.pagination import Page, clamp_limit
+
+if TYPE_CHECKING:
+    from kapelle.accounts.contracts import KeyInfo
+
+router = Router(tags=["imports"])
+
+
+@router.get("/imports/fields", response=list[KindOut])
+def get_fields(request: HttpRequest) -> Any:
+    """What columns can be mapped to, by kind."""
+    return list_importers()
+
+
+@router.post("/imports", response={202: ImportOut})
+def post_import(
+    request: HttpRequest,
+    file: File[UploadedFile],
+    kind: Form[str],
+    mapping: Form[str] = "",
+    dry_run: Form[bool] = False,  # a form field
+    encoding: Form[str] = "",
+    delimiter: Form[str] = "",
+    source_name: Form[str] = "",
+    legal_basis: Form[str] = "",
+) -> Any:
+    """Upload a CSV file (multipart). Without `mapping` the columns are guessed: make a dry run first and look."""
+    key = _key(request)
+    job_id = uuid7()
+    path = keep_upload(cast("BinaryIO", file), job_id=job_id)
+    job = create_job(
+        workspace_id=key.workspace_id,
+        kind=kind,
+        path=path,
+        now=utc_now(),
+        actor=f"key:{key.prefix}",
+        mapping=_decode(mapping),
+        is_dry_run=dry_run,
+        encoding=encoding or None,
+        delimiter=delimiter or None,
+        file_name=file.name or "",
+        source_name=source_name,
+        legal_basis=legal_basis,
+        job_id=job_id,
+    )
+    queue_job(workspace_id=key.workspace_id, job_id=job.id)
+    return 202, job
+
+
+@router.get("/imports", response=Page[ImportOut])
+def get_imports(request: HttpRequest, cursor: str = "", limit: int | None = None) -> Any:
+    """Newest first."""
+    items, following = list_jobs(limit=clamp_limit(limit), cursor=cursor or None)
+    return {"items": items, "next_cursor": following}
+
+
+@router.get("/imports/{import_id}", response=ImportOut)
+def get_one(request: HttpRequest, import_id: UUID) -> Any:
+    """One import with its progress and report."""
+    return get_job(import_id)
+
+
+@router.post("/imports/{import_id}/run", response={202: ImportOut})
+def post_run(request: HttpRequest, import_id: UUID, payload: RunIn) -> Any:
+    """Run the file of an earlier import again: for real after a dry run, or with a corrected mapping."""
+    key = _key(request)
+    job = repeat_job(
+        workspace_id=key.workspace_id,
+        job_id=import_id,
+        mapping=payload.mapping,
+        is_dry_run=payload.dry_run,
+        now=utc_now(),
+        actor=f"key:{key.prefix}",
+    )
+    queue_job(workspace_id=key.workspace_id, job_id=job.id)
+    return 202, job
+
+
+@router.get("/imports/{import_id}/errors", response=Page[RowErrorOut])
+def get_errors(request: HttpRequest, import_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
+    """Rows that were left out, in the order of the file; the first 10,000."""
+    items, following = list_errors(import_id, limit=clamp_limit(limit), cursor=cursor or None)
+    return {"items": items, "next_cursor": following}
+
+
+@router.get("/imports/{import_id}/errors.csv", response={200: str})
+def get_error_file(request: HttpRequest, import_id: UUID) -> Any:
+    """All rows that were left out, as a CSV file with the reason in front."""
+    job = get_job(import_id)
+    path = errors_path(job.id)
+    if not path.is_file():
+        raise NotFound("This import left no row out.")
+    return FileResponse(path.open("rb"), content_type="text/csv; charset=utf-8", filename=f"errors-{job.id}.csv")
+
+
+@router.post("/imports/{import_id}/cancel", response=ImportOut)
+def post_cancel(request: HttpRequest, import_id: UUID) -> Any:
+    """Stop after the rows that are being written. What is in stays; undo takes it back."""
+    key = _key(request)
+    return cancel_job(workspace_id=key.workspace_id, job_id=import_id, now=utc_now(), actor=f"key:{key.prefix}")
+
+
+@router.post("/imports/{import_id}/undo", response={202: ImportOut})
+def post_undo(request: HttpRequest, import_id: UUID) -> Any:
+    """Take the import back, except for what somebody changed since; the report lists that."""
+    key = _key(request)
+    job = request_undo(workspace_id=key.workspace_id, job_id=import_id, now=utc_now(), actor=f"key:{key.prefix}")
+    queue_job(workspace_id=key.workspace_id, job_id=import_id, undo=True)
+    return 202, job
+
+
+def _key(request: HttpRequest) -> KeyInfo:
+    return cast("KeyInfo", request.key)  # type: ignore[attr-defined]  # web.middleware sets it
+
+
+def _decode(mapping: str) -> dict[str, Any] | None:
+    if not mapping:
+        return None
+    try:
+        return msgspec.json.decode(mapping, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise MappingInvalid(f"The mapping is not a JSON object: {error}.") from error
