@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from kapelle.kernel.errors import Invalid
@@ -42,6 +42,9 @@ OPS = {
     AttributeKind.DATE: _EXISTENCE | _EQUALITY | _ORDER,
     AttributeKind.CUSTOM: _EXISTENCE | _EQUALITY | _ORDER | _LISTS | _TEXT_ONLY,
 }
+
+
+_EXACT = Context(prec=400)
 
 
 class InvalidRule(Invalid):
@@ -98,12 +101,12 @@ def read_number(raw: Any, path: str) -> Decimal:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         fail(path, "must be a number")
     number = Decimal(repr(raw)) if isinstance(raw, float) else Decimal(raw)
-    exponent = number.normalize().as_tuple().exponent
+    exponent = _EXACT.normalize(number).as_tuple().exponent
     if not number.is_finite() or abs(number) >= NUMBER_LIMIT or not isinstance(exponent, int):
         fail(path, "must be a number below 10 to the 29th")
     if exponent < -NUMBER_PLACES:
         fail(path, f"must have at most {NUMBER_PLACES} decimal places")
-    return number + 0  # no negative zero
+    return number or Decimal(0)  # no negative zero
 
 
 def read_time(raw: Any, path: str) -> datetime:
