@@ -14,15 +14,18 @@ from hypothesis import strategies as st
 
 from kapelle.accounts.actions import create_workspace
 from kapelle.customers.actions import EventResolver, ProfileProjection
+from kapelle.events.actions import open_batch, record_events
+from kapelle.events.contracts import Event
 from kapelle.events.tasks.projector import Projector
 from kapelle.kernel.ids import uuid7
+from kapelle.kernel.tenancy import workspace_scope
 from road import Road, identify, minutes, track
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from kapelle.events.contracts import Event, OpenBatch
+    from kapelle.events.contracts import OpenBatch
 
 
 def test_a_request_becomes_events_with_their_customer(road: Road) -> None:
@@ -251,3 +254,30 @@ def test_identify_is_an_event_too(road: Road) -> None:
     road.send(identify("m1", user="u1", traits={"plan": "pro"}))
     road.project()
     assert road.rows("SELECT kind, name, properties::text FROM events") == [("identify", "Identify", '{"plan": "pro"}')]
+
+
+def test_requests_of_a_deleted_workspace_hold_up_nobody(road: Road, now: datetime) -> None:
+    Road(road.dsn, uuid7(), now).send(track("m1", user="u1"))
+    road.send(track("m1", user="u1"))
+    road.project()
+    assert road.rows("SELECT count(*) FROM events") == [(1,)]
+
+
+def test_history_of_many_months_comes_in_one_request(road: Road, now: datetime) -> None:
+    road.send(*(track(f"m{month}", user="u1", at=now - timedelta(days=31 * month)) for month in range(60)))
+    road.project()
+    assert road.rows("SELECT count(*) FROM events") == [(60,)]
+
+
+def test_events_made_on_the_server_are_recorded_with_their_registry(road: Road, now: datetime) -> None:
+    road.send(track("m1", user="u1"))
+    road.project()
+    ((origin,),) = road.rows("SELECT id FROM customers")
+    events = [
+        Event(uuid7(), "track", "Email Sent", now, now, f"s{n}", "campaign:1", {"n": n}, {}, origin_id=origin)
+        for n in range(3)
+    ]
+    with workspace_scope(road.workspace_id):
+        record_events(open_batch(source="campaign:1", now=now), events)
+    assert road.rows("SELECT event_count FROM event_types WHERE name = 'Email Sent'") == [(3,)]
+    assert road.rows("SELECT tables::text FROM batches WHERE source = 'campaign:1'") == [('{"events": 3}',)]

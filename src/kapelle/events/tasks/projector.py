@@ -12,16 +12,19 @@ import django.db
 import psycopg
 from django.db import connection, transaction
 
+from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.events.tasks.claims import Claimer
 from kapelle.events.tasks.decoding import decode_rows
 from kapelle.events.tasks.projection import Road
 from kapelle.kernel import faults
 from kapelle.kernel.clock import utc_now
+from kapelle.kernel.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from threading import Event as Flag
+    from uuid import UUID
 
     from kapelle.events.contracts import Projection, Resolver
 
@@ -57,6 +60,9 @@ class Projector:
             decoded = {workspace_id: decode_rows(rows) for workspace_id, rows in groups.items()}
             claim.wait()
             for workspace_id, rows in groups.items():
+                if not _exists(workspace_id):
+                    logger.warning("%d requests of the deleted workspace %s are dropped", len(rows), workspace_id)
+                    continue
                 self._road.project(workspace_id, rows, decoded[workspace_id], self._clock())
             if groups:
                 faults.point("projector.before_commit")
@@ -89,6 +95,14 @@ class Projector:
         connection.close()
         stop.wait(pause)
         return min(pause * 2, _LONGEST_PAUSE)
+
+
+def _exists(workspace_id: UUID) -> bool:
+    try:
+        get_workspace_by_id(workspace_id)
+    except NotFound:
+        return False
+    return True
 
 
 def run(stop: Flag, resolvers: Sequence[Resolver], projections: Sequence[Projection]) -> None:
