@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import threading
 from contextlib import contextmanager
 from email import policy
@@ -39,14 +38,14 @@ class Box:
         (raw,) = [body for to, body in self.raw if to == address]
         return BytesParser(policy=policy.default).parsebytes(raw)  # type: ignore[return-value]
 
-    async def handle_EHLO(
+    async def handle_EHLO(  # noqa: N802
         self, server: Any, session: Session, envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
         self.sessions += 1
         return responses
 
-    async def handle_MAIL(
+    async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self.drop_at_mail > 0:
@@ -57,7 +56,7 @@ class Box:
         envelope.mail_options.extend(options)
         return "250 OK"
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address in self.refuse:
@@ -84,7 +83,7 @@ def smtp_server(
 
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         ok = isinstance(data, LoginPassword) and (data.login.decode(), data.password.decode()) == login
-        return AuthResult(success=ok)
+        return AuthResult(success=ok, handled=False)
 
     options: dict[str, Any] = {"enable_SMTPUTF8": True, "decode_data": False, "data_size_limit": None}
     if login:

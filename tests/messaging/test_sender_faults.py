@@ -1,4 +1,4 @@
-"""kill -9 of the sender at each commit boundary while mail flows: nobody is mailed twice, every row is accounted for."""
+"""kill -9 of the sender at each commit boundary while mail flows: nobody is mailed twice, each row accounted for."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class SmtpChannel:
                 line.starttls(context=_tls_context(account.ca_file))
                 line.ehlo_or_helo_if_needed()
             if account.username:
-                line.login(account.username, account.password)
+                _login(line, account)
         except _LINE_ERRORS as error:
             raise ChannelDown(f"{account.host}:{account.port}: {_words(error)}") from error
         if line.sock:
@@ -173,6 +173,18 @@ class SmtpChannel:
         if code < _PERMANENT:
             return Result(message.id, Outcome.DEFERRED, text)
         return Result(message.id, Outcome.FAILED, text, is_dead=any(dead in answer for dead in _DEAD_CODES))
+
+
+def _login(line: smtplib.SMTP, account: EmailAccount) -> None:
+    """PLAIN or else LOGIN. One try: a refused password is not tried again in another form."""
+    offered = str(line.esmtp_features.get("auth", "")).upper().split()
+    line.user, line.password = account.username, account.password
+    if "PLAIN" in offered:
+        line.auth("PLAIN", line.auth_plain)
+    elif "LOGIN" in offered:
+        line.auth("LOGIN", line.auth_login)
+    else:
+        raise smtplib.SMTPNotSupportedError("the server offers neither AUTH PLAIN nor AUTH LOGIN on this line")
 
 
 def _reply(line: smtplib.SMTP) -> tuple[int, bytes]:
