@@ -199,4 +199,6 @@ def _delete(workspace_id: UUID, entries: list[_Entry], mirror: Mirror, client: C
             f" SELECT toUUID('{workspace_id}'), arrayJoin([{ids}])::UUID, {max(e.batch_id for e in entries)}, 1"
         )
     else:
-        client.command(f"DELETE FROM {name} WHERE workspace_id = '{workspace_id}' AND id IN ({ids})")
+        # On a cluster `name` only distributes; the rows lie in `name_local`.
+        where = f"{name}_local ON CLUSTER `{client.cluster}`" if client.cluster else name
+        client.command(f"DELETE FROM {where} WHERE workspace_id = '{workspace_id}' AND id IN ({ids})")

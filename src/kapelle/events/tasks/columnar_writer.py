@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection
 from kapelle.events.tasks.columnar_blocks import MAX_BLOCK_ROWS, list_groups, write_block
 from kapelle.events.tasks.columnar_generation import ensure_generation, finish_rebuild, rebuild_progress, start_rebuild
 from kapelle.kernel.clock import utc_now
-from kapelle.kernel.columnar.client import connect
+from kapelle.kernel.columnar.client import ColumnarError, connect
 from kapelle.kernel.errors import KapelleError
 
 if TYPE_CHECKING:
@@ -94,11 +94,19 @@ def _loop(stop: threading.Event, config: Config, mirrors: Sequence[Mirror], at_l
 
 
 def _write_groups(mirrors: Mapping[str, Mirror], client: Client, at_least: int) -> int:
-    return sum(
-        write_block(group, mirrors, client)
-        for group in list_groups()
-        if group.table in mirrors and group.rows >= at_least
-    )
+    """One block of each queue. A block that columnar refuses holds up its own queue only; its error comes at the end."""
+    written = 0
+    refused: ColumnarError | None = None
+    for group in list_groups():
+        if group.table not in mirrors or group.rows < at_least:
+            continue
+        try:
+            written += write_block(group, mirrors, client)
+        except ColumnarError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+    return written
 
 
 def _by_name(mirrors: Sequence[Mirror]) -> dict[str, Mirror]:

@@ -70,6 +70,7 @@ class Client:
         self._lock = threading.Lock()
         self._driver: Driver | None = None
         self._target: dict[str, Any] = {}
+        self.cluster = config.clickhouse_cluster
         self.database: str = self._find()["database"] if config.clickhouse_url else DATABASE
 
     def query(
