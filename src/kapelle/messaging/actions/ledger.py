@@ -47,7 +47,7 @@ UPDATE sends s SET status = 'claimed', claim_token = %s, lease_until = %s, next_
 FROM (SELECT id FROM sends WHERE workspace_id = %s AND mailing_id = %s AND status IN ('queued', 'deferred')
       AND next_try_at <= %s ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) due
 WHERE s.workspace_id = %s AND s.id = due.id
-RETURNING s.id, s.address, s.customer_id, s.attempts, s.trace ->> 'render_as'
+RETURNING s.id, s.address, s.customer_id, s.attempts, (s.trace ->> 'render_as')::uuid
 """
 # Asked again at the last moment: who unsubscribed, what was paused or canceled, whose lease another sender took over.
 _HAND = """
