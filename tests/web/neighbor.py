@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
 from kapelle.events.actions import open_batch, quarantine
 from kapelle.events.contracts import Quarantined
 from kapelle.kernel.tenancy import workspace_scope
@@ -28,7 +30,7 @@ class Neighbor:
 
 
 def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
-    """One customer, segment, campaign, product, order, mail account and quarantined event."""
+    """One customer, segment, campaign, import, mail account and quarantined event."""
     person = {"email": f"{MARK}@example.test", "external_id": MARK, "city": MARK}
     customer = api.call("POST", "/customers", person, status=201)
     segment = api.call("POST", "/segments", {"name": MARK, "rule": RULE}, status=201)
@@ -43,4 +45,18 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
     with workspace_scope(workspace.id):
         batch = open_batch(source="test", now=now)
         quarantine(batch, [Quarantined(code="test", reason=MARK, received_at=now, message_id=MARK, body=MARK.encode())])
-    return Neighbor({"customer_id": customer["id"], "segment_id": segment["id"], "campaign_id": campaign["id"]})
+    return Neighbor(
+        {
+            "customer_id": customer["id"],
+            "segment_id": segment["id"],
+            "campaign_id": campaign["id"],
+            "import_id": _upload(api),
+        }
+    )
+
+
+def _upload(api: Api) -> str:
+    file = SimpleUploadedFile(f"{MARK}.csv", f"email,city\n{MARK}@example.test,{MARK}\n".encode())
+    response = api.client.post("/api/v1/imports", {"kind": "customers", "file": file})
+    assert response.status_code == 202, response.content
+    return str(response.json()["id"])

@@ -26,6 +26,10 @@ OPERATIONS = sorted((method.upper(), path) for path, item in PATHS.items() for m
 BODIES: dict[str, Any] = {
     "POST /customers": {"email": "mine@example.test"},
     "PATCH /customers/{customer_id}": {"city": "Stolen"},
+    "POST /imports": None,
+    "POST /imports/{import_id}/run": {"dry_run": True},
+    "POST /imports/{import_id}/cancel": None,
+    "POST /imports/{import_id}/undo": None,
     "POST /segments": {"name": "Mine", "rule": {"segment": "{segment_id}"}},
     "POST /segments/preview": {"rule": {"segment": "{segment_id}"}},
     "PATCH /segments/{segment_id}": {"name": "Stolen"},

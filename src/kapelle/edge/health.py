@@ -38,6 +38,7 @@ class Health:
         self._upstream = upstream
         self._inbox = inbox
         self._metrics = metrics
+        self._away: set[str] = set()  # what has been reported, so that it is said once and not at every question
 
     async def handle(self, path: str, send: Send) -> int:
         """Answer one of PATHS; returns the status."""
@@ -59,6 +60,13 @@ class Health:
         await answer(send, status, msgspec.json.encode(body), [JSON, NO_STORE])
         return status
 
+    def _note(self, part: str, error: Exception | None) -> None:
+        if error is None:
+            self._away.discard(part)
+        elif part not in self._away:
+            self._away.add(part)
+            log.info("%s is away: %s", part, error or "no answer in time")
+
     async def stop(self) -> None:
         """Close the connection."""
         await self._database.close()
@@ -68,8 +76,9 @@ class Health:
             try:
                 await self._database.run(_select_one)
             except DatabaseAway as error:
-                log.warning("PostgreSQL is away: %s", error)
+                self._note("PostgreSQL", error)
                 return "away"  # strangers may ask: no addresses
+        self._note("PostgreSQL", None)
         return "ok"
 
     async def _ask_web(self) -> tuple[bool, Any]:
@@ -84,8 +93,9 @@ class Health:
                     if len(body) > _MAX_ANSWER:
                         break
         except (UpstreamAway, TimeoutError) as error:
-            log.warning("web is away: %s", error or "no answer in time")
+            self._note("web", error)
             return False, "away"
+        self._note("web", None)
         try:
             said = msgspec.json.decode(body)
         except msgspec.DecodeError:

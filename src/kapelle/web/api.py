@@ -14,6 +14,7 @@ from kapelle.campaigns.api import router as campaigns
 from kapelle.channels.email.api import router as email
 from kapelle.customers.api import router as customers
 from kapelle.events.api import router as events
+from kapelle.imports.api import router as imports
 from kapelle.kernel.errors import Invalid, KapelleError, NotFound
 from kapelle.messaging.api import router as messaging
 from kapelle.segments.api import router as segments
@@ -94,6 +95,6 @@ class _Unexpected(KapelleError):
     status = 500
 
 
-ROUTERS: tuple[Router, ...] = (customers, events, segments, email, campaigns, messaging)
+ROUTERS: tuple[Router, ...] = (customers, events, imports, segments, email, campaigns, messaging)
 for _router in ROUTERS:
     api.add_router("", _router)

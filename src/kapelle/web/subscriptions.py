@@ -41,5 +41,8 @@ CHORES: tuple[Chore, ...] = (*EVENT_CHORES, REQUEUE_STALLED)
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
 
-for _importer in IMPORTERS:
-    register_importer(_importer)
+
+def register() -> None:
+    """Fill the registries that modules below hold. Called once, at start."""
+    for importer in IMPORTERS:
+        register_importer(importer)

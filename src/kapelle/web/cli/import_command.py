@@ -21,7 +21,6 @@ from kapelle.imports.contracts import JobInfo, JobStatus, MappingInvalid
 from kapelle.imports.queries import get_job, list_errors, list_jobs
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.tenancy import workspace_scope
-from kapelle.web import subscriptions  # noqa: F401  # registers the importers
 from kapelle.web.cli.installation import open_installation
 
 if TYPE_CHECKING:
