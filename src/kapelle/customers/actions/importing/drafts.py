@@ -13,6 +13,7 @@ from kapelle.imports.actions.values import (
     parse_date,
     parse_datetime,
     parse_decimal,
+    parse_integer,
 )
 from kapelle.imports.contracts import FieldType, Importer, RowRejected, TargetField
 
@@ -150,6 +151,8 @@ def converter(context: ImportContext, column: str, kind: FieldType | str) -> Cal
     match str(kind):
         case "number":
             return lambda text: parse_decimal(text, decimal)
+        case "integer":
+            return parse_integer
         case "boolean":
             return parse_boolean
         case "date":

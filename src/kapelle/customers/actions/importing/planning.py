@@ -1,4 +1,4 @@
-"""Decides what drafts mean for the customers there are: create, change, leave, or have identity link. Writes nothing."""
+"""Decides what drafts mean for the customers: create, change, leave, or let identity link. Writes nothing."""
 
 from __future__ import annotations
 
