@@ -25,6 +25,31 @@ from typing import Any
 
 import django
 
+os.environ.setdefault("KAPELLE_HOME", tempfile.mkdtemp(prefix="kapelle-bench-"))  # the sender inherits it
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kapelle.web.settings")
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+
+from kapelle.accounts.actions import create_workspace  # noqa: E402
+from kapelle.catalog.models import Order, OrderLine, Product  # noqa: E402
+from kapelle.channels.email.actions import save_account  # noqa: E402
+from kapelle.channels.email.contracts import TlsMode  # noqa: E402
+from kapelle.customers.models import Customer  # noqa: E402
+from kapelle.events.actions import open_batch  # noqa: E402
+from kapelle.kernel import config as kernel_config  # noqa: E402
+from kapelle.kernel.clock import utc_now  # noqa: E402
+from kapelle.kernel.ids import uuid7  # noqa: E402
+from kapelle.kernel.postgres import running  # noqa: E402
+from kapelle.kernel.templates import Parts  # noqa: E402
+from kapelle.kernel.tenancy import workspace_scope  # noqa: E402
+from kapelle.messaging.actions import create_mailing, fill_mailing, mark_filled, save_template_version  # noqa: E402
+from kapelle.messaging.contracts import Lane, NewMailing, SourceKind  # noqa: E402
+from kapelle.messaging.queries import load_mailing  # noqa: E402
+from kapelle.messaging.tasks.sender import run  # noqa: E402
+from kapelle.web.database import database_settings  # noqa: E402
+
 MJML = """<mjml><mj-head><mj-attributes><mj-all font-family="Arial" /></mj-attributes></mj-head>
 <mj-body background-color="#f4f4f4">
 <mj-section><mj-column><mj-text font-size="20px">Hello {{ customer.first_name | default: "you" }},</mj-text>
@@ -47,9 +72,6 @@ def free_port() -> int:
 
 def sender() -> None:
     """The process under measurement."""
-    django.setup()
-    from kapelle.messaging.tasks.sender import run  # noqa: PLC0415
-
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     run(stop)
@@ -57,17 +79,6 @@ def sender() -> None:
 
 def prepare(customers: int, port: int) -> tuple[Any, Any]:
     """A workspace with customers, three products that sell, an account, a wording."""
-    from kapelle.accounts.actions import create_workspace  # noqa: PLC0415
-    from kapelle.catalog.models import Order, OrderLine, Product  # noqa: PLC0415
-    from kapelle.channels.email.actions import save_account  # noqa: PLC0415
-    from kapelle.channels.email.contracts import TlsMode  # noqa: PLC0415
-    from kapelle.customers.models import Customer  # noqa: PLC0415
-    from kapelle.events.actions import open_batch  # noqa: PLC0415
-    from kapelle.kernel.clock import utc_now  # noqa: PLC0415
-    from kapelle.kernel.templates import Parts  # noqa: PLC0415
-    from kapelle.kernel.tenancy import workspace_scope  # noqa: PLC0415
-    from kapelle.messaging.actions import save_template_version  # noqa: PLC0415
-
     now = utc_now()
     workspace = create_workspace(slug="bench", name="Bench shop", now=now)
     save_account(
@@ -106,14 +117,6 @@ def prepare(customers: int, port: int) -> tuple[Any, Any]:
 
 def fill(workspace: Any, template_id: Any, version: int) -> tuple[Any, float]:
     """A mailing to everybody; returns its source's id and the seconds that the ledger took."""
-    from kapelle.customers.models import Customer  # noqa: PLC0415
-    from kapelle.kernel.clock import utc_now  # noqa: PLC0415
-    from kapelle.kernel.ids import uuid7  # noqa: PLC0415
-    from kapelle.kernel.tenancy import workspace_scope  # noqa: PLC0415
-    from kapelle.messaging.actions import create_mailing, fill_mailing, mark_filled  # noqa: PLC0415
-    from kapelle.messaging.contracts import Lane, NewMailing, SourceKind  # noqa: PLC0415
-    from kapelle.messaging.queries import load_mailing  # noqa: PLC0415
-
     now, source_id = utc_now(), uuid7()
     new = NewMailing(SourceKind.CAMPAIGN, source_id, version, template_id, "Bench", Lane.MARKETING)
     mailing_id = create_mailing(workspace_id=workspace.id, new=new, now=now)
@@ -131,9 +134,6 @@ def fill(workspace: Any, template_id: Any, version: int) -> tuple[Any, float]:
 
 def measure(workspace: Any, source_id: Any) -> dict[str, float]:
     """One run of a fresh sender process."""
-    from django.db import connection  # noqa: PLC0415
-
-    from kapelle.kernel.tenancy import workspace_scope  # noqa: PLC0415
 
     sql = (
         "SELECT count(*), count(sent_at), extract(epoch FROM max(sent_at) - min(sent_at)) FROM sends"
@@ -166,19 +166,9 @@ def main() -> None:
     parser.add_argument("--sink", default=shutil.which("smtp-sink") or "/usr/sbin/smtp-sink")
     parser.add_argument("--as-sender", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    os.environ["DJANGO_SETTINGS_MODULE"] = os.environ.get("DJANGO_SETTINGS_MODULE", "kapelle.web.settings")
     if arguments.as_sender:
         sender()
         return
-    home = tempfile.mkdtemp(prefix="kapelle-bench-")
-    os.environ["KAPELLE_HOME"] = home
-    django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
-
-    from kapelle.kernel import config as kernel_config  # noqa: PLC0415
-    from kapelle.kernel.postgres import running  # noqa: PLC0415
-    from kapelle.web.database import database_settings  # noqa: PLC0415
 
     config, port, runs = kernel_config.load(), free_port(), []
     sink = subprocess.Popen([arguments.sink, "-u", "nobody", f"127.0.0.1:{port}", "100"])
@@ -197,7 +187,7 @@ def main() -> None:
             connection.close()
     finally:
         sink.terminate()
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(config.home, ignore_errors=True)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     sink_cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(

@@ -48,14 +48,14 @@ def post_campaign(request: ApiRequest, payload: CampaignIn) -> tuple[int, Campai
 
 
 @router.get("/campaigns", response=Page[CampaignOut])
-def get_campaigns(request: ApiRequest, cursor: str | None = None, limit: int | None = None) -> dict[str, Any]:  # noqa: ARG001
+def get_campaigns(request: ApiRequest, cursor: str | None = None, limit: int | None = None) -> dict[str, Any]:
     """Newest first."""
     items, next_cursor = list_campaigns(cursor=cursor, limit=limit)
     return {"items": items, "next_cursor": next_cursor}
 
 
 @router.get("/campaigns/{campaign_id}", response=CampaignOut)
-def get_one_campaign(request: ApiRequest, campaign_id: UUID) -> CampaignInfo:  # noqa: ARG001
+def get_one_campaign(request: ApiRequest, campaign_id: UUID) -> CampaignInfo:
     """One campaign with its state."""
     return get_campaign(campaign_id)
 
@@ -128,7 +128,7 @@ def post_cancel(request: ApiRequest, campaign_id: UUID) -> CampaignInfo:
 
 
 @router.get("/campaigns/{campaign_id}/report", response=Report)
-def get_report(request: ApiRequest, campaign_id: UUID) -> dict[str, Any]:  # noqa: ARG001
+def get_report(request: ApiRequest, campaign_id: UUID) -> dict[str, Any]:
     """What came of it so far."""
     return read_report(campaign_id, now=utc_now())
 

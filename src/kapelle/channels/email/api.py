@@ -18,7 +18,7 @@ router = Router(tags=["channels"])
 
 
 @router.get("/channels/email", response=AccountOut)
-def get_email_account(request: ApiRequest) -> AccountOut:  # noqa: ARG001
+def get_email_account(request: ApiRequest) -> AccountOut:
     """The account, without its password. 409 `channel_account_missing` when there is none."""
     return AccountOut.of(get_account_state())
 

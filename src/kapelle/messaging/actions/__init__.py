@@ -1,6 +1,6 @@
 """Writes of messaging."""
 
-from kapelle.messaging.actions.arming import Disarmed, arm, check_armed
+from kapelle.messaging.actions.arming import Disarmed, arm, check_armed, doubt
 from kapelle.messaging.actions.ledger import (
     Claimed,
     begin_handing,
@@ -29,6 +29,7 @@ __all__ = [
     "check_armed",
     "claim_sends",
     "create_mailing",
+    "doubt",
     "fill_mailing",
     "fill_test",
     "finish_mailings",

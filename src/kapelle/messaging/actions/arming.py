@@ -61,6 +61,11 @@ def check_armed(*, workspace_id: UUID, now: datetime, anew: bool = False) -> Non
     _raised[workspace_id] = time.monotonic()
 
 
+def doubt() -> None:
+    """The database went away: look again before the next hand-over, it may come back as a restored one."""
+    _raised.clear()
+
+
 def arm(*, workspace_id: UUID, now: datetime, actor: str) -> None:
     """Declare that this database may send: an operator has looked at it."""
     with _file(workspace_id) as path:

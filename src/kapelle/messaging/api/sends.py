@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID  # noqa: TC003  # read at run time by the framework
+from uuid import UUID  # read at run time by the framework
 
 from ninja import Router
 
@@ -19,7 +19,7 @@ router = Router(tags=["sends"])
 
 @router.get("/sends", response=Page[SendOut])
 def get_sends(
-    request: ApiRequest,  # noqa: ARG001
+    request: ApiRequest,
     campaign: UUID | None = None,
     status: str | None = None,
     cursor: str | None = None,

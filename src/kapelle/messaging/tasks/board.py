@@ -39,6 +39,7 @@ class Board:
         self._paused_until: dict[UUID, float] = {}
         self._pauses: dict[UUID, float] = {}
         self._buckets: dict[UUID, _Bucket] = {}
+        self._well: set[UUID] = set()
         self._closed = False
 
     def post(self, due: Sequence[DueMailing]) -> None:
@@ -100,9 +101,11 @@ class Board:
             return seconds
 
     def recovered(self, workspace_id: UUID) -> bool:
-        """Mail flows: start again with short pauses. True if there had been trouble."""
+        """Mail flows: start again with short pauses. True at the first time after trouble or after the start."""
         with self._changed:
-            return self._pauses.pop(workspace_id, None) is not None
+            was_well = workspace_id in self._well
+            self._well.add(workspace_id)
+            return self._pauses.pop(workspace_id, None) is not None or not was_well
 
     def allow(self, workspace_id: UUID, account: EmailAccount, wanted: int) -> int:
         """How many mails may go now under the account's rate."""

@@ -31,6 +31,7 @@ from kapelle.messaging.actions import (
     begin_handing,
     check_armed,
     claim_sends,
+    doubt,
     finish_mailings,
     make_keys,
     number_links,
@@ -85,6 +86,7 @@ def run(stop: threading.Event) -> None:
         except (DatabaseError, InterfaceError) as error:
             log.warning("the database is away: %s", error)
             connection.close()
+            doubt()
         stop.wait(_SCAN_SECONDS)
     board.close()
     for thread in threads:
@@ -146,6 +148,7 @@ class Worker:
             except (DatabaseError, InterfaceError) as error:
                 log.warning("the database is away: %s", error)
                 connection.close()
+                doubt()
                 self._board.give_back(due, exhausted=True)
                 self._stop.wait(1)
             except Exception:
