@@ -79,11 +79,16 @@ class ReturnPart:
     number: int
     part: int
     order_id: UUID
-    line_id: UUID
+    line_id: UUID | None
     product: str
     quantity: Decimal
     total: Decimal
     at: datetime
+
+    @classmethod
+    def of_sum(cls, order: OrderState, document: str, total: Decimal, at: datetime) -> ReturnPart:
+        """Money paid back without saying for what."""
+        return cls(uuid7(), document, 1, 1, order.id, None, "", ZERO, total, at)
 
 
 @dataclass(slots=True)
@@ -147,6 +152,42 @@ def take_back(item: Wanted, candidates: Candidates) -> tuple[list[ReturnPart], L
         item.line.product, item.line.name, -open_quantity, item.line.unit_price, -open_total, number=item.number
     )
     return parts, rest
+
+
+def give_back_all(order: OrderState, *, document: str, at: datetime) -> list[ReturnPart]:
+    """Everything that has not come back yet comes back."""
+    lines = [
+        LineDraft(line.product, line.name, line.quantity - line.returned_quantity, line.unit_price, ZERO, line.number)
+        for line in order.lines.values()
+        if line.quantity > line.returned_quantity
+    ]
+    parts = give_back_some(order, lines, document=document, at=at)
+    if not order.lines and order.total > 0:  # an order that is known by its sum only
+        parts = [ReturnPart.of_sum(order, document, order.total, at)]
+        order.touch()
+        order.total, order.returned_total = ZERO, order.returned_total + order.total
+        order.status, order.status_changed = RETURNED, True
+    return parts
+
+
+def give_back_some(order: OrderState, lines: Sequence[LineDraft], *, document: str, at: datetime) -> list[ReturnPart]:
+    """These lines (by number, else by product) come back, as much of them as has not come back yet."""
+    parts: list[ReturnPart] = []
+    for draft in lines:
+        open_quantity = abs(draft.quantity)
+        for line in sorted(order.lines.values(), key=lambda line: line.number):
+            room = line.quantity - line.returned_quantity
+            meant = line.number == draft.number if draft.number is not None else line.product == draft.product
+            if not meant or room <= 0 or open_quantity <= 0:
+                continue
+            quantity = min(room, open_quantity)
+            rest = line.total - line.returned_total
+            total = rest if quantity == room else _share(line.total, quantity, line.quantity)
+            _give_back(order, line, quantity, total)
+            number = len(parts) + 1
+            parts.append(ReturnPart(uuid7(), document, number, 1, order.id, line.id, line.product, quantity, total, at))
+            open_quantity -= quantity
+    return parts
 
 
 def find_stored(documents: Iterable[str]) -> dict[str, dict[int, StoredReturn]]:

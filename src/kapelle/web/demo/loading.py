@@ -17,7 +17,6 @@ from kapelle.imports.actions.jobs import create_job
 from kapelle.imports.actions.running import run_job
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.errors import NotFound
-from kapelle.web import subscriptions  # noqa: F401  # registers the importers
 from kapelle.web.demo.examples import ACTOR, make_examples, point_email_at
 from kapelle.web.demo.files import (
     CUSTOMERS_MAP,
