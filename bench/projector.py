@@ -75,7 +75,7 @@ def fill(dsn: str, workspace_id: UUID, customers: range, events: int) -> None:
 def drain(profile: bool) -> float:
     """Empty the inbox with as many loops as `kapelle worker projector` has; returns seconds."""
     from kapelle.customers.actions import EventResolver, ProfileProjection  # noqa: PLC0415
-    from kapelle.events.tasks.projector import LOOPS, Projector  # noqa: PLC0415
+    from kapelle.events.tasks.projector import LOOPS, Projector, tune_process  # noqa: PLC0415
 
     def loop() -> None:
         projector = Projector([EventResolver()], [ProfileProjection()])
@@ -83,7 +83,7 @@ def drain(profile: bool) -> float:
             pass
         connections.close_all()
 
-    sys.setswitchinterval(0.0005)
+    tune_process()
     started = time.perf_counter()
     if profile:
         profiler = cProfile.Profile()
