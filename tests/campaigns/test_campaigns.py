@@ -12,7 +12,9 @@ from django.db import connection
 from django.test import Client
 
 from kapelle.campaigns.actions import fill_next
+from kapelle.campaigns.tasks import requeue_stalled
 from kapelle.catalog.models import Order
+from kapelle.kernel.clock import utc_now
 from kapelle.kernel.tenancy import workspace_scope
 from kapelle.messaging.models import SendRow
 from messaging.shop import add_account, add_customers, send_until
@@ -157,8 +159,17 @@ def test_a_killed_fill_goes_on_where_it_was(
     api.post(f"/campaigns/{draft}/send", status=202)
     fill_next(workspace_id=workspace.id, campaign_id=UUID(draft), now=now)
     assert len(api.get(f"/sends?campaign={draft}")["items"]) == 2
+    requeue_stalled(now + timedelta(minutes=1))
+    assert jobs(draft) == 1
+    with connection.cursor() as cursor:  # the job's process died at work
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE args ->> 'campaign_id' = %s", [draft])
+    requeue_stalled(utc_now() + timedelta(minutes=3))
+    requeue_stalled(utc_now() + timedelta(minutes=3))
+    assert jobs(draft) == 2
     fill(workspace, draft, now)
     assert len(api.get(f"/sends?campaign={draft}")["items"]) == 5
+    requeue_stalled(utc_now() + timedelta(minutes=3))
+    assert jobs(draft) == 2
 
 
 def test_a_test_goes_out_at_once_and_counts_nowhere(

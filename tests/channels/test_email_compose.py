@@ -122,7 +122,8 @@ def test_addresses_are_made_comparable(given_address: str, normal: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "ann", "@example.test", "ann@", "a b@example.test", "a@b@c.test", "a..b@example.test", ".a@example.test",
-     "a\r\n@example.test", "a@exa mple.test", "a@-x.test", f"{'a' * 65}@example.test", "a,b@example.test", "<a@b.test>"],
+     "a\r\n@example.test", "a@exa mple.test", "a@-x.test", f"{'a' * 65}@example.test", "a,b@example.test",
+     "<a@b.test>"],
 )  # fmt: skip
 def test_what_can_never_be_delivered_is_refused(address: str) -> None:
     with pytest.raises(AddressInvalid):

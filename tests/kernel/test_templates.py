@@ -36,7 +36,7 @@ def render(source: str, facts: dict[str, Any] = FACTS, **parts: str) -> tuple[st
 def test_liquid_stands_between_sections_around_columns_and_in_attributes() -> None:
     source = mjml(
         """{% if customer.first_name == "Ann" %}<mj-section background-color="{{ attributes.color | default: "#fff" }}">
-        {% for p in products limit: 3 %}<mj-column><mj-image src="https://i.example/{{ p.name }}.png" href="{{ p.url }}" />
+        {% for p in products limit: 3 %}<mj-column><mj-image src="https://i.example/{{ p.name }}" href="{{ p.url }}" />
         </mj-column>{% endfor %}</mj-section>{% else %}<mj-section><mj-column><mj-text>nobody</mj-text></mj-column>
         </mj-section>{% endif %}"""
     )

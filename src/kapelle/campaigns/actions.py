@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 
 from kapelle.accounts.actions import record_audit
 from kapelle.campaigns.contracts import CampaignInfo, CampaignState
@@ -119,10 +122,16 @@ def start_campaign(*, workspace_id: UUID, campaign_id: UUID, now: datetime, acto
         row.mailing_id = _make_mailing(workspace_id, campaign, SourceKind.CAMPAIGN, now=now, trace=trace)
         row.snapshot_id, row.started_at, row.updated_at = snapshot_id, now, now
         row.save()
-        job = app.configure_task(FILL_TASK, lock=f"campaign-{row.id}")
-        job.defer(workspace_id=str(workspace_id), campaign_id=str(row.id))
+        queue_fill(workspace_id=workspace_id, campaign_id=row.id)
         record_audit(actor=actor, action="campaign.sent", target=str(row.id), now=now, count=count)
         return get_campaign(campaign_id)
+
+
+def queue_fill(*, workspace_id: UUID, campaign_id: UUID) -> None:
+    """Have the job fill the ledger; it waits once, however often this is called."""
+    job = app.configure_task(FILL_TASK, queueing_lock=f"campaign-{campaign_id}")
+    with contextlib.suppress(AlreadyEnqueued), transaction.atomic():
+        job.defer(workspace_id=str(workspace_id), campaign_id=str(campaign_id))
 
 
 def fill_next(*, workspace_id: UUID, campaign_id: UUID, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from kapelle.messaging.queries.mailings import (
     count_mailings,
     find_mailing_states,
     list_due_mailings,
+    list_unfilled,
     load_mailing,
 )
 from kapelle.messaging.queries.sends import PublicSend, find_send, list_sends
@@ -24,6 +25,7 @@ __all__ = [
     "find_send",
     "list_due_mailings",
     "list_sends",
+    "list_unfilled",
     "load_mailing",
     "read_customers",
     "read_products",

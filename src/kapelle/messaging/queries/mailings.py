@@ -96,6 +96,14 @@ def find_mailing_states(mailing_ids: Sequence[UUID]) -> dict[UUID, MailingProgre
     return {row[0]: MailingProgress(MailingState(row[1]), row[2]) for row in rows}
 
 
+def list_unfilled(kind: SourceKind, *, before: datetime) -> list[UUID]:
+    """Sources whose running mailing was made before this and still waits for rows; the oldest 100."""
+    rows = Mailing.objects.filter(
+        source_kind=kind, is_filled=False, created_at__lt=before, state__in=[MailingState.RUNNING, MailingState.PAUSED]
+    )
+    return list(rows.order_by("created_at").values_list("source_id", flat=True)[:100])
+
+
 def count_mailings(kind: SourceKind, source_id: UUID) -> int:
     """How many versions of this source were sent."""
     return Mailing.objects.filter(source_kind=kind, source_id=source_id).count()
