@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kapelle.accounts.contracts import WorkspaceInfo
 
 MARK = "neighborsecret"
+NUMBER = "theirs-1"  # what a stranger may guess, and finds repeated in "there is no order theirs-1"
 MJML = f"<mjml><mj-body><mj-section><mj-column><mj-text>{MARK}</mj-text></mj-column></mj-section></mj-body></mjml>"
 RULE = {"attribute": "city", "op": "eq", "value": MARK}
 
@@ -30,7 +31,7 @@ class Neighbor:
 
 
 def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
-    """One customer, segment, campaign, import, mail account and quarantined event."""
+    """One customer, segment, campaign, product, order, import, mail account and quarantined event."""
     person = {"email": f"{MARK}@example.test", "external_id": MARK, "city": MARK}
     customer = api.call("POST", "/customers", person, status=201)
     segment = api.call("POST", "/segments", {"name": MARK, "rule": RULE}, status=201)
@@ -40,6 +41,13 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
         {"name": MARK, "segment_id": segment["id"], "subject": MARK, "mjml": MJML},
         status=201,
     )
+    api.post("/products", {"external_id": NUMBER, "name": MARK, "price": "9.50"})
+    order = {
+        "external_id": NUMBER,
+        "identifiers": {"user_id": MARK},
+        "lines": [{"product_external_id": NUMBER, "quantity": 1, "unit_price": "9.50"}],
+    }
+    api.call("POST", "/orders", order, status=201)
     account = {"host": "127.0.0.1", "port": 2525, "tls": "none", "from_address": f"{MARK}@example.test"}
     api.call("PUT", "/channels/email", account)
     with workspace_scope(workspace.id):
@@ -51,6 +59,8 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
             "segment_id": segment["id"],
             "campaign_id": campaign["id"],
             "import_id": _upload(api),
+            "product_number": NUMBER,
+            "order_number": NUMBER,
         }
     )
 

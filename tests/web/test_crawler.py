@@ -26,6 +26,10 @@ OPERATIONS = sorted((method.upper(), path) for path, item in PATHS.items() for m
 BODIES: dict[str, Any] = {
     "POST /customers": {"email": "mine@example.test"},
     "PATCH /customers/{customer_id}": {"city": "Stolen"},
+    "POST /products": {"external_id": "mine"},
+    "POST /orders": {"external_id": "mine", "lines": []},
+    "PATCH /orders/{order_number}": {"status": "stolen"},
+    "POST /orders/{order_number}/returns": {"document": "x"},
     "POST /imports": None,
     "POST /imports/{import_id}/run": {"dry_run": True},
     "POST /imports/{import_id}/cancel": None,

@@ -11,6 +11,7 @@ from ninja.openapi.docs import Swagger
 from ninja.security import HttpBearer
 
 from kapelle.campaigns.api import router as campaigns
+from kapelle.catalog.api import router as catalog
 from kapelle.channels.email.api import router as email
 from kapelle.customers.api import router as customers
 from kapelle.events.api import router as events
@@ -95,6 +96,6 @@ class _Unexpected(KapelleError):
     status = 500
 
 
-ROUTERS: tuple[Router, ...] = (customers, events, imports, segments, email, campaigns, messaging)
+ROUTERS: tuple[Router, ...] = (customers, events, catalog, imports, segments, email, campaigns, messaging)
 for _router in ROUTERS:
     api.add_router("", _router)

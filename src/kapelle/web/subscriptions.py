@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kapelle.catalog.actions.importing.orders import OrdersImporter
 from kapelle.catalog.actions.importing.products import ProductsImporter
+from kapelle.catalog.actions.projection import OrderProjection
 from kapelle.catalog.queries.mirror import ORDERS
 from kapelle.customers.actions import EventResolver, ProfileProjection
 from kapelle.customers.actions.importing.importer import CustomersImporter
@@ -32,6 +33,7 @@ RESOLVERS: tuple[Resolver, ...] = (
 
 PROJECTIONS: tuple[Projection, ...] = (
     ReceiptProjection(),  # opened, clicked
+    OrderProjection(),  # orders that arrive as "Order Completed" and its kin
     ProfileProjection(),  # standard and custom fields; last of customers
 )
 
