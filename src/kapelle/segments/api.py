@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Status
 
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.pagination import Page, clamp_limit, cut_page, decode_cursor
@@ -38,8 +38,15 @@ def post_preview(request: HttpRequest, payload: PreviewIn) -> Any:
 def post_segment(request: HttpRequest, payload: SegmentIn) -> Any:
     """Keep a rule under a name."""
     key = _key(request)
-    return 201, create_segment(
-        workspace_id=key.workspace_id, name=payload.name, rule=payload.rule, now=utc_now(), actor=f"key:{key.prefix}"
+    return Status(
+        201,
+        create_segment(
+            workspace_id=key.workspace_id,
+            name=payload.name,
+            rule=payload.rule,
+            now=utc_now(),
+            actor=f"key:{key.prefix}",
+        ),
     )
 
 
@@ -79,7 +86,7 @@ def remove_segment(request: HttpRequest, segment_id: UUID) -> Any:
     """Delete it; refused while other segments name it."""
     key = _key(request)
     delete_segment(workspace_id=key.workspace_id, segment_id=segment_id, now=utc_now(), actor=f"key:{key.prefix}")
-    return 204, None
+    return Status(204, None)
 
 
 @router.post("/segments/{segment_id}/snapshots", response={201: SnapshotOut})
@@ -87,7 +94,7 @@ def post_snapshot(request: HttpRequest, segment_id: UUID) -> Any:
     """Write down who is in it now."""
     now = utc_now()
     snapshot_id, count = take_snapshot(workspace_id=_key(request).workspace_id, segment_id=segment_id, now=now)
-    return 201, {"id": snapshot_id, "count": count, "taken_at": now}
+    return Status(201, {"id": snapshot_id, "count": count, "taken_at": now})
 
 
 @router.get("/segments/{segment_id}/customers", response=Page[MemberOut])

@@ -94,7 +94,7 @@ def _loop(stop: threading.Event, config: Config, mirrors: Sequence[Mirror], at_l
 
 
 def _write_groups(mirrors: Mapping[str, Mirror], client: Client, at_least: int) -> int:
-    """One block of each queue. A block that columnar refuses holds up its own queue only; its error comes at the end."""
+    """One block of each queue. A refused block holds up its own queue only; its error comes at the end."""
     written = 0
     refused: ColumnarError | None = None
     for group in list_groups():
