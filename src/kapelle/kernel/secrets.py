@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def secret_bytes(config: Config, name: str) -> bytes:
     except FileNotFoundError:
         pass
     config.keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{name}.{os.getpid()}")
+    draft = path.with_name(f".{name}.{os.getpid()}.{threading.get_ident()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(os.urandom(_SIZE))

@@ -27,6 +27,7 @@ SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # the few files come from packages; nothing has to be collected
 
 INSTALLED_APPS = [
     "kapelle.kernel",
@@ -42,11 +43,13 @@ INSTALLED_APPS = [
     "kapelle.campaigns",
     "kapelle.web",
     "ninja",
+    "django.contrib.staticfiles",
     "procrastinate.contrib.django",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

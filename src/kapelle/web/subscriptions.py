@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kapelle.campaigns.tasks import REQUEUE_STALLED as REQUEUE_STALLED_CAMPAIGNS
 from kapelle.catalog.actions.importing.orders import OrdersImporter
 from kapelle.catalog.actions.importing.products import ProductsImporter
 from kapelle.catalog.actions.projection import OrderProjection
@@ -18,7 +19,7 @@ from kapelle.customers.queries.mirror import CUSTOMERS
 from kapelle.events.queries.mirror import EVENTS
 from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
 from kapelle.imports.contracts import register_importer
-from kapelle.imports.tasks import REQUEUE_STALLED
+from kapelle.imports.tasks import REQUEUE_STALLED as REQUEUE_STALLED_IMPORTS
 from kapelle.messaging.actions import ReceiptProjection, ReceiptResolver
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ PROJECTIONS: tuple[Projection, ...] = (
 
 MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORDERS)
 
-CHORES: tuple[Chore, ...] = (*EVENT_CHORES, REQUEUE_STALLED)
+CHORES: tuple[Chore, ...] = (*EVENT_CHORES, REQUEUE_STALLED_IMPORTS, REQUEUE_STALLED_CAMPAIGNS)
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
 
