@@ -50,7 +50,8 @@ def add_events(workspace_id: UUID, count: int, now: datetime, *, properties: str
         batch = open_batch(source="test", now=now)
         cursor.execute(
             "INSERT INTO events SELECT %s, id, id, %s, 'track', E'Bought\\t\\\\N',"
-            " make_timestamptz(2026, 9 + (n %% 3)::int, 3, 4, 5, 6.5), %s, 'm', 'key:test', %s, '{}' FROM unnest(%s::uuid[]) WITH ORDINALITY AS given (id, n)",
+            " make_timestamptz(2026, 9 + (n %% 3)::int, 3, 4, 5, 6.5), %s, 'm', 'key:test', %s, '{}'"
+            " FROM unnest(%s::uuid[]) WITH ORDINALITY AS given (id, n)",
             [workspace_id, batch.id, now, properties, ids],
         )
         close_batch(batch, {"events": count})
