@@ -52,10 +52,10 @@ def post_product(request: HttpRequest, payload: ProductIn) -> Any:
     return get_product(payload.external_id)
 
 
-@router.get("/products/{external_id}", response=ProductOut)
-def get_one_product(request: HttpRequest, external_id: str) -> Any:
+@router.get("/products/{product_number}", response=ProductOut)
+def get_one_product(request: HttpRequest, product_number: str) -> Any:
     """One product by the shop's id."""
-    return get_product(external_id)
+    return get_product(product_number)
 
 
 @router.get("/orders", response=Page[OrderOut])
@@ -91,42 +91,42 @@ def post_order(request: HttpRequest, payload: OrderIn) -> Any:
     return Status(201 if is_new else 200, get_order(payload.external_id))
 
 
-@router.get("/orders/{external_id}", response=OrderOut)
-def get_one_order(request: HttpRequest, external_id: str) -> Any:
+@router.get("/orders/{order_number}", response=OrderOut)
+def get_one_order(request: HttpRequest, order_number: str) -> Any:
     """One order by the shop's number."""
-    return get_order(external_id)
+    return get_order(order_number)
 
 
-@router.patch("/orders/{external_id}", response=OrderOut)
-def patch_order(request: HttpRequest, external_id: str, payload: StatusIn) -> Any:
+@router.patch("/orders/{order_number}", response=OrderOut)
+def patch_order(request: HttpRequest, order_number: str, payload: StatusIn) -> Any:
     """Give the order another status; when it took which is kept."""
     key = _key(request)
     change_order_status(
         workspace_id=key.workspace_id,
-        external_id=external_id,
+        external_id=order_number,
         status=payload.status,
         source=_source(key),
         now=utc_now(),
         actor=f"key:{key.prefix}",
     )
-    return get_order(external_id)
+    return get_order(order_number)
 
 
-@router.post("/orders/{external_id}/returns", response={201: OrderOut})
-def post_return(request: HttpRequest, external_id: str, payload: ReturnIn) -> Any:
+@router.post("/orders/{order_number}/returns", response={201: OrderOut})
+def post_return(request: HttpRequest, order_number: str, payload: ReturnIn) -> Any:
     """Note what came back."""
     key = _key(request)
     lines = [LineDraft(line.product_external_id, "", line.quantity, Decimal(0), Decimal(0)) for line in payload.lines]
     return_order(
         workspace_id=key.workspace_id,
-        external_id=external_id,
+        external_id=order_number,
         document=payload.document,
         lines=lines,
         source=_source(key),
         now=utc_now(),
         actor=f"key:{key.prefix}",
     )
-    return Status(201, get_order(external_id))
+    return Status(201, get_order(order_number))
 
 
 @router.get("/customers/{uuid:customer_id}/orders", response=Page[OrderOut])

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from django.http import FileResponse, HttpRequest
-from ninja import File, Form, Router
+from ninja import File, Form, Router, Status
 from ninja.files import UploadedFile
 
 from kapelle.imports.actions.jobs import cancel_job, create_job, keep_upload, queue_job, repeat_job
@@ -64,7 +64,7 @@ def post_import(
         job_id=job_id,
     )
     queue_job(workspace_id=key.workspace_id, job_id=job.id)
-    return 202, job
+    return Status(202, job)
 
 
 @router.get("/imports", response=Page[ImportOut])
@@ -93,7 +93,7 @@ def post_run(request: HttpRequest, import_id: UUID, payload: RunIn) -> Any:
         actor=f"key:{key.prefix}",
     )
     queue_job(workspace_id=key.workspace_id, job_id=job.id)
-    return 202, job
+    return Status(202, job)
 
 
 @router.get("/imports/{import_id}/errors", response=Page[RowErrorOut])
@@ -126,7 +126,7 @@ def post_undo(request: HttpRequest, import_id: UUID) -> Any:
     key = _key(request)
     job = request_undo(workspace_id=key.workspace_id, job_id=import_id, now=utc_now(), actor=f"key:{key.prefix}")
     queue_job(workspace_id=key.workspace_id, job_id=import_id, undo=True)
-    return 202, job
+    return Status(202, job)
 
 
 def _key(request: HttpRequest) -> KeyInfo:

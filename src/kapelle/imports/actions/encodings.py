@@ -100,6 +100,8 @@ _PAIRS = frozenset(
         "ам",
     ]
 )
+_LETTERS = re.compile("[а-яёА-ЯЁіїєґІЇЄҐ]")
+_PUNCTUATION = frozenset("«»—–№…“”„’\u00a0")
 _UTF8_SHARE = 0.9
 _CYRILLIC_SHARE = 0.6
 _CYRILLIC_SCORE = 0.2
@@ -202,8 +204,8 @@ def _decodes(data: bytes, encoding: str) -> bool:
 def _cyrillic_score(data: bytes, encoding: str) -> float:
     """The share of frequent Russian pairs in the text's pairs of Cyrillic letters; 0 when it is hardly Cyrillic."""
     text = data.decode(encoding, errors="replace")
-    beyond_ascii = sum(not char.isascii() for char in text)
-    letters = sum("\u0400" <= char <= "\u04ff" for char in text)
+    beyond_ascii = sum(not char.isascii() and char not in _PUNCTUATION for char in text)
+    letters = len(_LETTERS.findall(text))
     if not letters or letters < beyond_ascii * _CYRILLIC_SHARE:
         return 0.0
     pairs = hits = 0
@@ -213,4 +215,5 @@ def _cyrillic_score(data: bytes, encoding: str) -> float:
         lowered = usual.lower()
         pairs += len(word) - 1
         hits += sum(lowered[at : at + 2] in _PAIRS for at in range(len(lowered) - 1))
-    return hits / pairs if pairs else 0.0
+    # Tables that share their small letters differ in their capitals: wrong ones show as strange signs.
+    return hits / pairs * letters / beyond_ascii if pairs else 0.0
