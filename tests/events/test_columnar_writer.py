@@ -252,3 +252,16 @@ def test_a_lost_engine_is_filled_again_by_itself(
     columnar.catch_up()
     assert set(columnar.column(workspace.id, _EVENTS)) == {*ids, *more}
     require_fresh_columnar()
+
+
+def test_blocks_of_wide_rows_are_small(
+    columnar: Columnar, workspace: WorkspaceInfo, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columnar_blocks, "_MAX_BLOCK_BYTES", 1_000_000)
+    monkeypatch.setattr(columnar_blocks, "_widths", {})
+    for _ in range(6):
+        add_events(workspace.id, 50, now, properties='{"text": "%s"}' % ("x" * 20_000))
+    sizes = []
+    while any(found.workspace_id == workspace.id for found in list_groups()):
+        sizes.append(write_block(_group(workspace.id, "events"), MIRRORS, columnar.client))
+    assert sizes == [100, 50, 50, 50, 50]  # a guess first, then what the rows weigh; a batch is never cut

@@ -19,7 +19,7 @@ from kapelle.kernel import faults
 from kapelle.kernel.tenancy import workspace_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kapelle.events.contracts import Mirror
     from kapelle.kernel.columnar.client import Client
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 # One insert is one part a month in columnar, so few large blocks. In columnar a block must stay one piece: its token
 # then stands for all of its rows. Pieces are cut at 1,048,449 rows or the bytes set below.
 MAX_BLOCK_ROWS = 200_000
+_MAX_BLOCK_BYTES = 256 * 1024**2
 _MAX_BLOCK_BATCHES = 5_000
 _INSERT_SETTINGS: Mapping[str, str | int] = {
     "max_partitions_per_insert_block": 0,  # an imported history spans as many months as it likes
@@ -37,6 +38,11 @@ _INSERT_SETTINGS: Mapping[str, str | int] = {
 }
 # Held shared while a block is sent, alone while a rebuild drops the tables: a late block never meets the new ones.
 GENERATION_LOCK = "kapelle.columnar.generation"
+
+
+# Bytes a row of each table, as the last block had them. Before the first block the guess is high, and the block small.
+_UNKNOWN_WIDTH = 8_192
+_widths: dict[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ def _next_block(group: Group) -> int | None:
             " WHERE block_id IS NULL AND workspace_id = %s AND table_name = %s ORDER BY id LIMIT %s",
             (*key, _MAX_BLOCK_BATCHES),
         )
-        chosen = _choose(cursor.fetchall())
+        chosen = _choose(cursor.fetchall(), _row_limit(group.table))
         if not chosen:
             return None
         cursor.execute("SELECT nextval('columnar_block')")
@@ -112,12 +118,16 @@ def _next_block(group: Group) -> int | None:
     return new_block
 
 
-def _choose(waiting: list[tuple[int, int, bool]]) -> list[int]:
+def _row_limit(table: str) -> int:
+    return min(MAX_BLOCK_ROWS, _MAX_BLOCK_BYTES // _widths.get(table, _UNKNOWN_WIDTH))
+
+
+def _choose(waiting: list[tuple[int, int, bool]], limit: int) -> list[int]:
     """Entries from the front, up to a block's size; writes and deletions are never in one block."""
     chosen: list[int] = []
     size = 0
     for entry_id, rows, is_deletion in waiting:
-        if chosen and (size + rows > MAX_BLOCK_ROWS or is_deletion != waiting[0][2]):
+        if chosen and (size + rows > limit or is_deletion != waiting[0][2]):
             break
         chosen.append(entry_id)
         size += rows
@@ -185,7 +195,16 @@ def _read_block(cursor: Any, block_id: int) -> list[_Entry]:
 def _insert(entries: list[_Entry], mirror: Mirror, client: Client, token: str) -> None:
     batches = ",".join(str(entry.batch_id) for entry in entries)
     select = mirror.select.format(batches=f"ARRAY[{batches}]::bigint[]")
-    client.insert_stream(mirror.table.name, mirror.columns, copy_out(select), token=token, settings=_INSERT_SETTINGS)
+    sent = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal sent
+        for chunk in copy_out(select):
+            sent += len(chunk)
+            yield chunk
+
+    client.insert_stream(mirror.table.name, mirror.columns, counted(), token=token, settings=_INSERT_SETTINGS)
+    _widths[mirror.table.name] = max(1, sent // max(1, sum(entry.rows for entry in entries)))
 
 
 def _delete(workspace_id: UUID, entries: list[_Entry], mirror: Mirror, client: Client) -> None:
