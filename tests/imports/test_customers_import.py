@@ -91,7 +91,8 @@ def test_a_row_that_names_two_customers_merges_them_by_the_rules_of_identity(imp
 
 
 def test_bad_rows_stay_out_with_their_reason_and_the_others_go_in(importing: Importing) -> None:
-    rows = "1,a@example.org,,,,\n,,,,,\n2,not-an-address,,,,\n3,c@example.org,12345,,,\n4,d@example.org,,,,many\n5,e@example.org,,,,5\n"
+    rows = "1,a@example.org,,,,\n,,,,,\n2,not-an-address,,,,\n3,c@example.org,12345,,,\n"
+    rows += "4,d@example.org,,,,many\n5,e@example.org,,,,5\n"
     mapping = {"columns": {"id": "user_id", "email": "email", "phone": "phone", "points": "attributes.points"}}
     job = importing.run("customers", HEADER + rows, {**mapping, "attribute_types": {"points": "number"}})
     assert (job.rows_read, job.rows_created, job.rows_failed) == (6, 2, 4)

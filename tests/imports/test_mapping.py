@@ -16,7 +16,7 @@ RETAIL_2 = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", 
 @pytest.mark.parametrize("header", [RETAIL, RETAIL_2])
 def test_the_columns_of_a_retail_export_are_known(header: list[str], database: str) -> None:
     mapping, notes = guess_mapping(get_importer("orders"), header, [])
-    assert list(mapping.columns[name] for name in header) == [
+    assert [mapping.columns[name] for name in header] == [
         "order.external_id",
         "line.product_external_id",
         "line.name",

@@ -1,4 +1,4 @@
-"""The dirty case: a real retailer's export with cancellations, missing customers and free gifts, against a sum of its own."""
+"""The dirty case: a real export with cancellations, missing customers, free gifts, against a sum of its own."""
 
 from __future__ import annotations
 

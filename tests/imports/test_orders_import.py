@@ -34,7 +34,8 @@ def orders(importing: Importing) -> dict[str, Any]:
 def events(importing: Importing) -> list[tuple[str, dict[str, Any]]]:
     with importing.scope(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT name, properties->>'order_id', (properties->>'total')::numeric FROM events ORDER BY occurred_at, name, 2"
+            "SELECT name, properties->>'order_id', (properties->>'total')::numeric FROM events"
+            " ORDER BY occurred_at, name, 2"
         )
         return list(cursor.fetchall())
 

@@ -51,18 +51,13 @@ def create_job(
 
     Raises NotReadable, MappingInvalid, NotFound (kind).
     """
-    importer = get_importer(kind)
     form = detect_format(path, encoding=encoding, delimiter=delimiter)
     header, sample = read_sample(path, form)
-    notes: list[str] = []
-    if mapping is None:
-        chosen, notes = guess_mapping(importer, header, sample)
-    else:
-        chosen = decode_mapping(mapping)
-    chosen, more = complete_mapping(importer, chosen, header, sample)
-    with workspace_scope(workspace_id):
-        row = ImportJob.objects.create(
+    chosen, notes = _choose_mapping(kind, mapping, header, sample)
+    return _keep(
+        ImportJob(
             id=job_id or uuid7(),
+            workspace_id=workspace_id,
             kind=kind,
             is_dry_run=is_dry_run,
             file_path=str(path.absolute()),
@@ -72,23 +67,38 @@ def create_job(
             delimiter=form.delimiter,
             header=header,
             mapping=msgspec.to_builtins(chosen),
-            notes=notes + more,
+            notes=notes,
             row_limit=row_limit,
             source_name=source_name,
             legal_basis=legal_basis,
             actor=actor,
             created_at=now,
         )
+    )
+
+
+def _choose_mapping(
+    kind: str, given: dict[str, Any] | None, header: list[str], sample: list[list[str]]
+) -> tuple[Mapping, list[str]]:
+    importer = get_importer(kind)
+    guessed, notes = guess_mapping(importer, header, sample) if given is None else (decode_mapping(given), [])
+    chosen, doubts = complete_mapping(importer, guessed, header, sample)
+    return chosen, notes + doubts
+
+
+def _keep(row: ImportJob) -> JobInfo:
+    with workspace_scope(row.workspace_id):
+        row.save(force_insert=True)
         record_audit(
-            actor=actor,
+            actor=row.actor,
             action="import.created",
             target=str(row.id),
-            now=now,
-            kind=kind,
+            now=row.created_at,
+            kind=row.kind,
             file=row.file_name,
-            dry_run=is_dry_run,
-            source_name=source_name,
-            legal_basis=legal_basis,
+            dry_run=row.is_dry_run,
+            source_name=row.source_name,
+            legal_basis=row.legal_basis,
         )
         return job_info(row)
 
