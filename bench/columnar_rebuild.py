@@ -8,8 +8,10 @@ Prints JSON, the median of the rounds. Wanted: >= 150,000 events/s.
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 os.environ["KAPELLE_HOME"] = tempfile.mkdtemp(prefix="kapelle-bench-")
+atexit.register(shutil.rmtree, os.environ["KAPELLE_HOME"], ignore_errors=True)
 os.environ["DJANGO_SETTINGS_MODULE"] = "kapelle.web.settings"
 
 import django  # noqa: E402  # the home comes first
