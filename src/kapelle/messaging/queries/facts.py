@@ -48,7 +48,7 @@ _PRODUCT_FIELDS = "external_id, name, sku, brand, price, currency, url, image_ur
 _NAMED = f"SELECT {_PRODUCT_FIELDS} FROM products WHERE workspace_id = %b AND external_id = ANY(%b::text[])"
 _TOP = f"""
 SELECT {_PRODUCT_FIELDS} FROM products p JOIN (
-    SELECT l.product_external_id, sum(l.quantity - l.returned_quantity) AS sold
+    SELECT l.product_external_id, count(DISTINCT l.order_id) AS sold
     FROM order_lines l JOIN orders o ON o.workspace_id = %b AND o.id = l.order_id
     WHERE l.workspace_id = %b AND o.ordered_at > (
         SELECT max(ordered_at) - make_interval(days => {_TOP_DAYS}) FROM orders WHERE workspace_id = %b
