@@ -8,6 +8,9 @@ from django.db import connection
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from kapelle.events.queries.columnar import columnar_freshness
+from kapelle.kernel.clock import utc_now
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
@@ -18,8 +21,17 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def ready(_request: HttpRequest) -> JsonResponse:
-    """Can this process serve? Its database answers as the app role; the edge asks this before it says so itself."""
+    """Can this process serve? Its database answers as the app role; the edge asks this before it says so itself.
+
+    Columnar is reported and does not count: without it everything goes on but segments.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
         row = cursor.fetchone()
-    return JsonResponse({"database": "ok", "role": row[0]})
+    freshness = columnar_freshness(utc_now())
+    columnar = {
+        "stale_since": freshness.stale_since,
+        "reason": freshness.reason,
+        "lag_seconds": freshness.lag_seconds,
+    }
+    return JsonResponse({"database": "ok", "role": row[0], "columnar": columnar})
