@@ -107,12 +107,20 @@ def lay_over(plan: Plan, drafts: Sequence[CustomerDraft], source: str) -> None:
         if target is None:
             continue
         state = plan.states[target]
+        stamp = [source, draft.as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")]
+        if at in plan.created and not state.provenance:  # nothing is there that could be newer
+            state.fields, state.attributes = dict(draft.fields), dict(draft.attributes)
+            state.provenance = dict.fromkeys(
+                [*draft.fields, *(f"attributes.{name}" for name in draft.attributes)], stamp
+            )
+            plan.changes[at] = []
+            continue
         changes: list[FieldChange] = []
         image = None if state.is_new or state.before is not None else _image(state)
         for name, value in draft.fields.items():
-            _set(state, state.fields, name, value, name, draft.as_of, source, changes)
+            _set(state, state.fields, name, value, name, draft.as_of, stamp, changes)
         for name, value in draft.attributes.items():
-            _set(state, state.attributes, name, value, f"attributes.{name}", draft.as_of, source, changes)
+            _set(state, state.attributes, name, value, f"attributes.{name}", draft.as_of, stamp, changes)
         if changes and image is not None:
             state.before = image
         plan.changes[at] = changes
@@ -162,7 +170,7 @@ def _set(
     value: Any,
     key: str,
     as_of: datetime,
-    source: str,
+    stamp: list[str],
     changes: list[FieldChange],
 ) -> None:
     """The newest fact wins; a fact that says the same changes nothing, not even where it comes from."""
@@ -173,7 +181,7 @@ def _set(
         return
     changes.append(FieldChange(key, values.get(name), value))
     values[name] = value
-    state.provenance[key] = [source, as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")]
+    state.provenance[key] = stamp
 
 
 def _plain(value: Any) -> Any:

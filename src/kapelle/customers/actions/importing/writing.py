@@ -19,7 +19,7 @@ from kapelle.customers.actions.importing.planning import (
 )
 from kapelle.customers.contracts import PERSONAL
 from kapelle.imports.actions.changes import record_changes
-from kapelle.kernel.bulk import bulk_cursor
+from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.ids import uuid7
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ _UPDATE_CUSTOMERS = f"""{_INSERT_CUSTOMERS}
         {", ".join(f"{name} = excluded.{name}" for name in FIELD_NAMES)}
 """
 _INSERT_IDENTIFIERS = """
-    INSERT INTO identifiers (id, workspace_id, kind, value, customer_id, source, first_seen_at)
-    SELECT t.i, %(workspace)s, t.k, t.v, t.c, %(source)s, %(now)s
-    FROM json_to_recordset(%(rows)s::json) AS t(i uuid, k text, v text, c uuid)
+    INSERT INTO identifiers (workspace_id, source, first_seen_at, id, kind, value, customer_id)
+    SELECT %b, %b, %b, * FROM unnest(%t::uuid[], %b::text[], %b::text[], %t::uuid[])
 """
 _FIND_NEW_IDENTIFIERS = """
     SELECT i.id FROM json_to_recordset(%s::json) AS t(k text, v text)
@@ -140,9 +139,14 @@ def _insert_customers(batch: OpenBatch, states: list[State]) -> None:
         row.update(state.fields)
         row["is_identified"] = any(kind in PERSONAL for kind, _ in state.identifiers)
         rows.append(row)
-        identifiers += [{"i": uuid7(), "k": kind, "v": value, "c": state.id} for kind, value in state.identifiers]
+        identifiers += [(uuid7().hex, kind, value, state.id.hex) for kind, value in state.identifiers]
     _execute(batch, _INSERT_CUSTOMERS, rows)
-    _execute(batch, _INSERT_IDENTIFIERS, identifiers)
+    if identifiers:
+        ids, kinds, values, owners = columns(identifiers, 4)
+        # Ids as array text: a fifth of the cost of dumping each.
+        parameters = [f"{{{','.join(ids)}}}", kinds, values, f"{{{','.join(owners)}}}"]
+        head = [batch.workspace_id, batch.source, batch.now]
+        bulk_cursor().execute(_INSERT_IDENTIFIERS, [*head, *parameters])
 
 
 def _update_customers(batch: OpenBatch, states: list[State]) -> None:
