@@ -114,9 +114,9 @@ def test_the_owner_is_held_by_row_level_security_as_well(workspace: WorkspaceInf
 )
 def test_the_app_role_may_not(database: str, owner: Any, statement: str) -> None:
     owner.execute("SELECT ensure_events_partition('2026-11-01')")
-    with pytest.raises(Exception, match=r"permission denied|must be owner|does not exist"), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(statement.format(partition="events_202611"))
+    refused = pytest.raises(Exception, match=r"permission denied|must be owner|does not exist")
+    with refused, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement.format(partition="events_202611"))
 
 
 def test_a_partition_is_made_by_the_owners_function_and_closed_to_the_app_role(workspace: WorkspaceInfo) -> None:

@@ -1,1 +1,1 @@
-"""The road of every event: inbox, deduplication, `events`, the registry of names, the projector, the columnar mirror."""
+"""The road of every event: inbox, deduplication, `events`, registry of names, projector, columnar mirror."""

@@ -85,7 +85,7 @@ class ColumnarState(models.Model):
     generation = models.UUIDField(null=True)
     stale_since = models.DateTimeField(null=True)
     reason = models.TextField(default="")
-    # The rebuild that `stale_since` speaks of ends when the queue holds no id up to this one, and it began with so many rows.
+    # The rebuild that `stale_since` speaks of ends when the queue holds no id up to this one; it began with these rows.
     rebuild_until = models.BigIntegerField(null=True)
     rebuild_rows = models.BigIntegerField(default=0)
 

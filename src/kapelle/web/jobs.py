@@ -47,7 +47,7 @@ async def _work(stop: Flag) -> None:
             )
         )
         while not stop.is_set() and not worker.done():
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.wait({worker}, timeout=_LOOK_SECONDS)
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=stop.is_set())
 

@@ -31,7 +31,7 @@ class CustomersImporter:
     kind = "customers"
     fields = (*IDENTIFIER_FIELDS.values(), *PROFILE_FIELDS, OTHER_IDENTIFIERS, ATTRIBUTES)
     chunk_rows = 1500
-    undo_order = UNDO_TABLES
+    undo_order: tuple[str, ...] = UNDO_TABLES
 
     def parser(self, context: ImportContext, columns: dict[str, int]) -> Callable[[list[str]], CustomerDraft]:
         if not any(name in IDENTIFIER_FIELDS or name.startswith("identifier.") for name in columns):
