@@ -263,7 +263,8 @@ def test_sigterm_finishes_requests_in_flight_and_exits_in_time(edge: EdgeProcess
     senders = [Sender(edge, own) for _ in range(4)]
     for sender in senders:
         sender.start()
-    time.sleep(0.5)
+    # However slow the machine is just now: all four are in the middle of their work when the signal comes.
+    wait_until(lambda: all(len(sender.acknowledged) > 12 for sender in senders), seconds=30, what="all are sending")
     assert edge.stop() < 5
     for sender in senders:
         sender.stop()
