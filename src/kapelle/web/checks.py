@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import connection
 
 from kapelle.kernel.errors import KapelleError
+from kapelle.kernel.postgres import check_external
+
+if TYPE_CHECKING:
+    from kapelle.kernel.config import Config
 
 _QUESTION = """
     SELECT current_user, r.rolsuper, r.rolbypassrls, s.rolsuper, s.rolbypassrls,
@@ -23,8 +27,10 @@ class UnsafeDatabaseRole(KapelleError):
     status: ClassVar[int] = 500
 
 
-def refuse_unsafe_database() -> None:
-    """Called at every start of web and workers; raises UnsafeDatabaseRole."""
+def refuse_unsafe_database(config: Config) -> None:
+    """Called at every start of web and workers; raises UnsafeDatabaseRole, or ExternalRefused for the login itself."""
+    if config.database_url:
+        check_external(config.database_url)
     with connection.cursor() as cursor:
         cursor.execute(_QUESTION)
         role, is_super, bypasses, login_is_super, login_bypasses, owns = cursor.fetchone()

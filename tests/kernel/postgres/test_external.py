@@ -10,7 +10,7 @@ import pytest
 
 from kapelle.kernel import config as kernel_config
 from kapelle.kernel.postgres import Cluster, ExternalRefused, check_external
-from kapelle.kernel.postgres.external import Facts, problems
+from kapelle.kernel.postgres.external import ROLES, Facts, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,9 @@ GOOD = Facts(
     superuser=False,
     bypass_rls=False,
     create_role=True,
-    app_role_exists=False,
+    missing_roles=list(ROLES),
+    closed_roles=[],
+    may_create_tables=True,
     encoding="UTF8",
     database="shop",
     lowers_cyrillic=True,
@@ -92,5 +94,17 @@ def test_an_old_server_is_refused() -> None:
     assert "needs 15 or newer" in problems(replace(GOOD, version=140011, version_text="14.11"))[0]
 
 
-def test_createrole_is_not_needed_once_the_app_role_exists() -> None:
-    assert problems(replace(GOOD, create_role=False, app_role_exists=True)) == []
+def test_createrole_is_not_needed_once_the_roles_exist() -> None:
+    assert problems(replace(GOOD, create_role=False, missing_roles=[])) == []
+
+
+def test_each_missing_or_closed_role_is_named_with_the_words_that_mend_it() -> None:
+    weak = replace(GOOD, create_role=False, missing_roles=["kapelle_edge"], closed_roles=["kapelle_projector"])
+    missing, closed = problems(weak)
+    assert "CREATE ROLE kapelle_edge NOLOGIN; GRANT kapelle_edge TO me;" in missing
+    assert "GRANT kapelle_projector TO me;" in closed
+
+
+def test_a_login_that_cannot_create_tables_is_refused(cluster: Cluster) -> None:
+    with pytest.raises(ExternalRefused, match="ALTER DATABASE kapelle OWNER TO guest"):
+        check_external(url_for(cluster, "guest", "CREATEROLE"))

@@ -11,12 +11,19 @@ from kapelle.kernel.errors import KapelleError
 APP_ROLE = "kapelle_app"
 """The role that the product works as; it owns nothing, so row-level security holds for it."""
 
+ROLES = (APP_ROLE, "kapelle_edge", "kapelle_projector")
+"""All roles that migrations make when they are missing, and that the owner switches to."""
+
 _OLDEST = 150000
 _FACTS = """
 SELECT current_setting('server_version_num')::int,
        current_setting('server_version'),
        me.rolname, me.rolsuper, me.rolbypassrls, me.rolcreaterole,
-       EXISTS (SELECT FROM pg_roles WHERE rolname = %(app)s),
+       ARRAY(SELECT name FROM unnest(%(roles)s::text[]) name
+              WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)),
+       ARRAY(SELECT rolname::text FROM pg_roles
+              WHERE rolname = ANY (%(roles)s) AND NOT pg_has_role(me.oid, oid, 'MEMBER')),
+       EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND has_schema_privilege(me.oid, oid, 'CREATE')),
        pg_encoding_to_char(db.encoding), db.datname,
        lower('ЖУК') = 'жук'
   FROM pg_roles me, pg_database db
@@ -41,7 +48,9 @@ class Facts:
     superuser: bool
     bypass_rls: bool
     create_role: bool
-    app_role_exists: bool
+    missing_roles: list[str]
+    closed_roles: list[str]  # they exist, but we may not switch to them
+    may_create_tables: bool
     encoding: str
     database: str
     lowers_cyrillic: bool
@@ -66,7 +75,7 @@ def check_external(url: str, *, connect_timeout: int = 5) -> None:
 def read_facts(url: str, *, connect_timeout: int = 5) -> Facts:
     """Ask the server; raises psycopg's errors."""
     with psycopg.connect(url, connect_timeout=connect_timeout, client_encoding="utf8") as connection:
-        row = connection.execute(_FACTS, {"app": APP_ROLE}).fetchone()
+        row = connection.execute(_FACTS, {"roles": list(ROLES)}).fetchone()
     if row is None:
         raise psycopg.OperationalError("the server did not say who we are")
     return Facts(*row)
@@ -85,10 +94,12 @@ def problems(facts: Facts) -> list[str]:
         )
     elif facts.bypass_rls:
         found.append(f"The role {role} may bypass row-level security: ALTER ROLE {role} NOBYPASSRLS.")
-    if not facts.app_role_exists and not (facts.create_role or facts.superuser):
+    if not (facts.create_role or facts.superuser):
+        found += _roles_out_of_reach(facts)
+    if not facts.may_create_tables:
         found.append(
-            f"The role {APP_ROLE} is missing and {role} may not create it: ALTER ROLE {role} CREATEROLE, or as a "
-            f"superuser CREATE ROLE {APP_ROLE} NOLOGIN and GRANT {APP_ROLE} TO {role}."
+            f"The role {role} may not create tables in the database {facts.database}: "
+            f"ALTER DATABASE {facts.database} OWNER TO {role}."
         )
     if facts.encoding != "UTF8":
         found.append(
@@ -99,6 +110,22 @@ def problems(facts: Facts) -> list[str]:
             f"The database {facts.database} cannot lower Cyrillic letters: create it with TEMPLATE template0 and "
             "LOCALE 'C.UTF-8' (or another UTF-8 locale)."
         )
+    return found
+
+
+def _roles_out_of_reach(facts: Facts) -> list[str]:
+    """For a login that may neither create roles nor grant them to itself."""
+    role, found = facts.role, []
+    if facts.missing_roles:
+        names = ", ".join(facts.missing_roles)
+        words = "; ".join(f"CREATE ROLE {name} NOLOGIN; GRANT {name} TO {role}" for name in facts.missing_roles)
+        found.append(
+            f"The server lacks the roles {names}, and {role} may not create them: ALTER ROLE {role} CREATEROLE, or as "
+            f"a superuser: {words};"
+        )
+    if facts.closed_roles:
+        names = ", ".join(facts.closed_roles)
+        found.append(f"The role {role} may not switch to {names}: as a superuser GRANT {names} TO {role};")
     return found
 
 

@@ -10,7 +10,7 @@ import django
 from django.db import connection
 
 from kapelle.kernel import config as kernel_config
-from kapelle.kernel.postgres import running
+from kapelle.kernel.postgres import check_external, running
 from kapelle.web.database import database_settings
 
 if TYPE_CHECKING:
@@ -31,8 +31,13 @@ def start_django(role: str | None = None) -> None:
 
 @contextmanager
 def open_installation() -> Iterator[Config]:
-    """The installation with its database running: the one `kapelle up` runs, else one for this command's duration."""
+    """The installation with its database running: the one `kapelle up` runs, else one for this command's duration.
+
+    Raises ExternalRefused when DATABASE_URL is none that Kapelle may work on.
+    """
     config = kernel_config.load()
+    if config.database_url:
+        check_external(config.database_url)
     with running(config):
         role = connection.settings_dict["OPTIONS"].get("assume_role", OWNER)
         connection.settings_dict.update(database_settings(config, role))  # a first start knows its address only now

@@ -24,7 +24,7 @@ _MAX_BODY = 2 * 1024**3 + 64 * 1024  # a 2 GB import file and its form
 def command(listen: str | None, threads: int) -> None:
     """Run the product's API and pages alone."""
     config = kernel_config.load()
-    refuse_unsafe_database()
+    refuse_unsafe_database(config)
     address: dict[str, Any]
     if listen:
         address = {"listen": listen}

@@ -50,7 +50,7 @@ def command(role: str) -> None:
         signal.signal(number, ask_to_stop)
     chosen = ROLES[role]
     start_django(chosen.database_role)
-    importlib.import_module("kapelle.web.checks").refuse_unsafe_database()
+    importlib.import_module("kapelle.web.checks").refuse_unsafe_database(kernel_config.load())
     importlib.import_module(chosen.module).run(stop, *_arguments(chosen))
 
 
