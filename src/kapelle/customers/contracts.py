@@ -37,6 +37,29 @@ def strength(kind: str) -> int:
     return STRENGTH.get(kind, STRENGTH[""])
 
 
+# Standard fields that are texts, "" standing for "not known", in PostgreSQL, in columnar and in segments alike.
+PROFILE_TEXTS = (
+    "external_id",
+    "email",
+    "phone",
+    "first_name",
+    "middle_name",
+    "last_name",
+    "gender",
+    "language",
+    "time_zone",
+    "country",
+    "region",
+    "city",
+    "ip",
+    "device_type",
+    "screen",
+    "os",
+    "browser",
+    "browser_version",
+)
+
+
 @dataclass(slots=True, eq=False)
 class Fact:
     """These identifiers were seen together: an event, a row of an import, a call of the API.

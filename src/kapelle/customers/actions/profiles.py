@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kapelle.customers.contracts import PROFILE_TEXTS
 from kapelle.events.actions import close_batch
 from kapelle.kernel.bulk import bulk_cursor
 
@@ -20,27 +21,7 @@ if TYPE_CHECKING:
 
     from kapelle.events.contracts import OpenBatch
 
-TEXT_FIELDS = (
-    "external_id",
-    "email",
-    "phone",
-    "first_name",
-    "middle_name",
-    "last_name",
-    "gender",
-    "language",
-    "time_zone",
-    "country",
-    "region",
-    "city",
-    "ip",
-    "device_type",
-    "screen",
-    "os",
-    "browser",
-    "browser_version",
-    "comment",
-)
+TEXT_FIELDS = (*PROFILE_TEXTS, "comment")
 FIELDS = (*TEXT_FIELDS, "birth_date", "registered_at")
 ATTRIBUTE = "attributes."  # a custom field's name in provenance: "attributes.favorite_size"
 

@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
+from kapelle.customers.contracts import PROFILE_TEXTS
 from kapelle.events.contracts import Mirror
 from kapelle.kernel.columnar.ddl import Table
-
-# Copied as they are; in columnar "" stands for "not known", as it does in PostgreSQL.
-_TEXTS = (
-    "external_id",
-    "email",
-    "phone",
-    "first_name",
-    "middle_name",
-    "last_name",
-    "gender",
-    "language",
-    "time_zone",
-    "country",
-    "region",
-    "city",
-    "ip",
-    "device_type",
-    "screen",
-    "os",
-    "browser",
-    "browser_version",
-)
 
 _SELECTED = (
     ("workspace_id", "UUID", "workspace_id"),
@@ -35,7 +14,7 @@ _SELECTED = (
     ("created_at", "DateTime64(6, 'UTC')", "created_at AT TIME ZONE 'UTC'"),
     ("registered_at", "Nullable(DateTime64(6, 'UTC'))", "registered_at AT TIME ZONE 'UTC'"),
     ("birth_date", "String", "coalesce(birth_date::text, '')"),  # ISO text sorts like the date, in any century
-    *((name, "String", name) for name in _TEXTS),
+    *((name, "String", name) for name in PROFILE_TEXTS),
     ("attributes", "String CODEC(ZSTD(1))", "attributes"),
     ("batch_id", "UInt64", "batch_id"),
 )

@@ -11,6 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from kapelle.customers.contracts import PROFILE_TEXTS
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -68,29 +70,7 @@ class AttributeKind(StrEnum):
 
 CUSTOM_PREFIX = "attributes."
 ATTRIBUTES: dict[str, AttributeKind] = {
-    **dict.fromkeys(
-        (
-            "external_id",
-            "email",
-            "phone",
-            "first_name",
-            "middle_name",
-            "last_name",
-            "gender",
-            "language",
-            "time_zone",
-            "country",
-            "region",
-            "city",
-            "ip",
-            "device_type",
-            "screen",
-            "os",
-            "browser",
-            "browser_version",
-        ),
-        AttributeKind.TEXT,
-    ),
+    **dict.fromkeys(PROFILE_TEXTS, AttributeKind.TEXT),
     "is_identified": AttributeKind.BOOLEAN,
     "created_at": AttributeKind.TIME,
     "registered_at": AttributeKind.TIME,
