@@ -123,3 +123,11 @@ def test_odd_events_break_nothing(shop: Shop, properties: dict[str, Any]) -> Non
     shop.send(
         *((name, properties) for name in ("Order Completed", "Order Updated", "Order Refunded", "Order Cancelled"))
     )
+
+
+def test_an_order_that_names_no_currency_is_in_the_workspaces(shop: Shop) -> None:
+    shop.send(("Order Completed", {"order_id": "1", "total": 5}))
+    assert shop.order().currency == "EUR"
+    shop.send(("Order Updated", {"order_id": "1", "currency": "usd"}))
+    shop.send(("Order Updated", {"order_id": "1", "total": 6}))
+    assert shop.order().currency == "USD"

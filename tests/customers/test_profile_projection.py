@@ -120,3 +120,11 @@ def test_an_address_that_is_somebody_elses_does_not_become_the_customers(road: R
     road.project()
     assert road.profile(user_id="u1")["email"] == "x@shop.test"
     assert road.profile(user_id="u2")["email"] == ""
+
+
+def test_events_of_one_request_without_times_of_their_own_count_in_their_order(road: Road) -> None:
+    plans = [f"plan {number}" for number in range(11, -1, -1)]
+    road.send(*(identify(f"m{number}", user="u1", traits={"plan": plan}) for number, plan in enumerate(plans)))
+    road.project()
+    assert road.profile(user_id="u1")["attributes"]["plan"] == "plan 0"
+    assert road.rows("SELECT properties->>'plan' FROM events ORDER BY occurred_at") == [(plan,) for plan in plans]

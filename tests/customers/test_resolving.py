@@ -163,3 +163,9 @@ def test_a_batch_of_known_customers_costs_a_handful_of_queries(road: Road, monke
     road.project()
     assert connection.connection is not None
     assert len(statements) == 1
+
+
+def test_an_alias_makes_the_new_user_id_the_main_one(road: Road) -> None:
+    road.send(alias("m1", user="new", previous="old"))
+    road.project()
+    assert road.profile(user_id="old")["external_id"] == "new"

@@ -64,3 +64,17 @@ def test_real_texts_of_the_common_encodings_are_recognized(folder: str) -> None:
         if path.read_bytes().decode(detect_encoding(path), errors="replace").lstrip("\ufeff") != text.lstrip("\ufeff"):
             wrong.append(path.name)
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("iso8859-7", "Οι πωλήσεις της εταιρείας αυξήθηκαν κατά το πρώτο τρίμηνο του έτους και η διοίκηση ελπίζει"),
+        ("iso8859-2", "Příliš žluťoučký kůň úpěl ďábelské ódy, řekla paní učitelka Němcová z Děčína"),
+        ("cp1250", "Köszönjük, hogy minket választott, a csomagját hétfőn átadjuk a futárszolgálatnak"),
+    ],
+)
+def test_other_alphabets_are_not_taken_for_cyrillic(tmp_path: Path, encoding: str, text: str) -> None:
+    path = tmp_path / "other.csv"
+    path.write_bytes(f"name;note\n1;{text}\n".encode(encoding) * 20)
+    assert detect_encoding(path) not in {"cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.catalog.actions.order_state import Defaults, OrderState, lay_over, new_order
 from kapelle.catalog.actions.order_storage import load_orders, save_orders
 from kapelle.catalog.actions.products import ensure_products
@@ -43,6 +44,7 @@ class OrderProjection:
         noted = find_stored({_document(event) for event in told if event.name == ORDER_REFUNDED})
         parts: list[ReturnPart] = []
         names: dict[str, str] = {}
+        defaults = Defaults(currency=get_workspace_by_id(batch.workspace_id).currency)
         for event in told:
             number = _number(event)
             if event.name == ORDER_REFUNDED:
@@ -50,7 +52,7 @@ class OrderProjection:
                     noted[_document(event)] = {}
                     parts += _refund(orders[number], event)
                 continue
-            orders[number] = _tell(orders.get(number), event, batch)
+            orders[number] = _tell(orders.get(number), event, batch, defaults)
             names.update({line.product: line.name for line in read_lines(event.properties) if line.product})
         ensure_products(workspace_id=batch.workspace_id, names=names, source=batch.source, now=batch.now)
         changed = [order for order in orders.values() if order.is_new or order.is_changed]
@@ -76,7 +78,7 @@ def read_lines(properties: dict[str, Any]) -> list[LineDraft]:
     return lines
 
 
-def _tell(order: OrderState | None, event: Event, batch: OpenBatch) -> OrderState:
+def _tell(order: OrderState | None, event: Event, batch: OpenBatch, defaults: Defaults) -> OrderState:
     properties = event.properties
     lines = read_lines(properties)
     total = _decimal(properties.get("total"))
@@ -94,7 +96,7 @@ def _tell(order: OrderState | None, event: Event, batch: OpenBatch) -> OrderStat
         lines=lines,
         is_complete=bool(lines),
     )
-    order = order or new_order(draft, batch.now, Defaults())
+    order = order or new_order(draft, batch.now, defaults)
     lay_over(order, draft, set())
     return order
 

@@ -113,9 +113,10 @@ def _offer_identifiers(events: Sequence[Event], touched: set[UUID], offers: dict
         return
     for event in events:
         if event.customer_id in touched:
-            for kind, value in reversed(event.identifiers):
-                if kind in MAIN_COLUMNS:
-                    _add(offers, event, MAIN_COLUMNS[kind], value)
+            # The first of a kind is the main one: an alias names the old user id after the new one.
+            firsts = {kind: value for kind, value in reversed(event.identifiers) if kind in MAIN_COLUMNS}
+            for kind, value in firsts.items():
+                _add(offers, event, MAIN_COLUMNS[kind], value)
 
 
 def _offer_context(events: Sequence[Event], certain: set[UUID], offers: dict[UUID, list[_Offer]]) -> None:

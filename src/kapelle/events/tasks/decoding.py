@@ -45,8 +45,8 @@ def decode_row(row: InboxRow) -> tuple[list[Event], list[Quarantined]]:
     messages, rejected = decode_request(row.kind, row.body, row.receipt_id, row.received_at)
     events: list[Event] = []
     bad = [Quarantined(item.code, item.reason, row.received_at, item.message_id, item.body) for item in rejected]
-    for message in messages:
-        occurred_at = _occurred_at(message)
+    for place, message in enumerate(messages):
+        occurred_at = _occurred_at(message, place)
         if occurred_at is None:
             reason = "The event's time is before 1990 or more than a day ahead of the time at which it came."
             body = msgspec.json.encode(message)
@@ -109,15 +109,16 @@ def _identifiers(message: Message) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _occurred_at(message: Message) -> datetime | None:
-    """When it happened by our clock, or None if that cannot be.
+def _occurred_at(message: Message, place: int) -> datetime | None:
+    """When it happened by our clock, or None if that cannot be. `place` is the event's in its request.
 
     As in Segment: the time since sending is right even on a wrong clock, so received_at - (sentAt - timestamp).
+    Events of one request without a time of their own keep their order by a microsecond each.
     """
     received_at = message.received_at
     moment = message.timestamp or message.original_timestamp
     if moment is None:
-        return received_at
+        return received_at + timedelta(microseconds=place)
     try:
         if message.sent_at is not None:
             skew = received_at - message.sent_at

@@ -104,7 +104,10 @@ _LETTERS = re.compile("[а-яёА-ЯЁіїєґІЇЄҐ]")
 _PUNCTUATION = frozenset("«»—–№…“”„’\u00a0")
 _UTF8_SHARE = 0.9
 _CYRILLIC_SHARE = 0.6
-_CYRILLIC_SCORE = 0.2
+_CYRILLIC_SCORE = 0.25  # Greek and Hebrew read as koi8-r reach 0.23, Russian hardly ever falls below 0.35
+# Letters of both alphabets in one word: a Latin text's accented letters that a Cyrillic table misreads.
+_MIXED = re.compile("[A-Za-z][\u0400-\u04ff]|[\u0400-\u04ff][A-Za-z]")
+_MIXED_SHARE = 0.3
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -206,7 +209,7 @@ def _cyrillic_score(data: bytes, encoding: str) -> float:
     text = data.decode(encoding, errors="replace")
     beyond_ascii = sum(not char.isascii() and char not in _PUNCTUATION for char in text)
     letters = len(_LETTERS.findall(text))
-    if not letters or letters < beyond_ascii * _CYRILLIC_SHARE:
+    if not letters or letters < beyond_ascii * _CYRILLIC_SHARE or len(_MIXED.findall(text)) > letters * _MIXED_SHARE:
         return 0.0
     pairs = hits = 0
     for word in re.findall(r"[\u0400-\u04ff]{2,}", text):
