@@ -95,6 +95,12 @@ class Live:
             self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def last_words(self, lines: int = 15) -> str:
+        """The end of every process's log, for a failed test's report."""
+        logs = sorted((self.home / "logs").glob("*.log"))
+        ends = [f"== {path.name}\n" + "\n".join(path.read_text().splitlines()[-lines:]) for path in logs]
+        return "\n".join([self.read_output()[-3000:], *ends])
+
     def cli(self, *arguments: str) -> str:
         """Run another `kapelle` command beside it; returns what it printed."""
         done = subprocess.run(
@@ -143,5 +149,8 @@ def installation(**options: Any) -> Iterator[Live]:
     try:
         live.start()
         yield live
+    except BaseException:
+        print(live.last_words())
+        raise
     finally:
         live.remove()
