@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 router = Router(tags=["imports"])
 
 
-@router.get("/imports/fields", response=list[KindOut])
+@router.get("/imports/fields", response=list[KindOut], summary="List the fields of each kind of import")
 def get_fields(request: HttpRequest) -> Any:
     """What columns can be mapped to, by kind."""
     return list_importers()
 
 
-@router.post("/imports", response={202: ImportOut})
+@router.post("/imports", response={202: ImportOut}, summary="Upload a file")
 def post_import(
     request: HttpRequest,
     file: File[UploadedFile],
@@ -67,20 +67,20 @@ def post_import(
     return Status(202, job)
 
 
-@router.get("/imports", response=Page[ImportOut])
+@router.get("/imports", response=Page[ImportOut], summary="List imports")
 def get_imports(request: HttpRequest, cursor: str = "", limit: int | None = None) -> Any:
     """Newest first."""
     items, following = list_jobs(limit=clamp_limit(limit), cursor=cursor or None)
     return {"items": items, "next_cursor": following}
 
 
-@router.get("/imports/{import_id}", response=ImportOut)
+@router.get("/imports/{import_id}", response=ImportOut, summary="Get an import")
 def get_one(request: HttpRequest, import_id: UUID) -> Any:
     """One import with its progress and report."""
     return get_job(import_id)
 
 
-@router.post("/imports/{import_id}/run", response={202: ImportOut})
+@router.post("/imports/{import_id}/run", response={202: ImportOut}, summary="Run an import")
 def post_run(request: HttpRequest, import_id: UUID, payload: RunIn) -> Any:
     """Run the file of an earlier import again: for real after a dry run, or with a corrected mapping."""
     key = _key(request)
@@ -96,14 +96,19 @@ def post_run(request: HttpRequest, import_id: UUID, payload: RunIn) -> Any:
     return Status(202, job)
 
 
-@router.get("/imports/{import_id}/errors", response=Page[RowErrorOut])
+@router.get("/imports/{import_id}/errors", response=Page[RowErrorOut], summary="List an import's bad rows")
 def get_errors(request: HttpRequest, import_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
     """Rows that were left out, in the order of the file; the first 10,000."""
     items, following = list_errors(import_id, limit=clamp_limit(limit), cursor=cursor or None)
     return {"items": items, "next_cursor": following}
 
 
-@router.get("/imports/{import_id}/errors.csv", response={200: str})
+@router.get(
+    "/imports/{import_id}/errors.csv",
+    response={200: None},
+    summary="Download an import's bad rows",
+    openapi_extra={"responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}},
+)
 def get_error_file(request: HttpRequest, import_id: UUID) -> Any:
     """All rows that were left out, as a CSV file with the reason in front."""
     job = get_job(import_id)
@@ -113,14 +118,14 @@ def get_error_file(request: HttpRequest, import_id: UUID) -> Any:
     return FileResponse(path.open("rb"), content_type="text/csv; charset=utf-8", filename=f"errors-{job.id}.csv")
 
 
-@router.post("/imports/{import_id}/cancel", response=ImportOut)
+@router.post("/imports/{import_id}/cancel", response=ImportOut, summary="Cancel an import")
 def post_cancel(request: HttpRequest, import_id: UUID) -> Any:
     """Stop after the rows that are being written. What is in stays; undo takes it back."""
     key = _key(request)
     return cancel_job(workspace_id=key.workspace_id, job_id=import_id, now=utc_now(), actor=f"key:{key.prefix}")
 
 
-@router.post("/imports/{import_id}/undo", response={202: ImportOut})
+@router.post("/imports/{import_id}/undo", response={202: ImportOut}, summary="Undo an import")
 def post_undo(request: HttpRequest, import_id: UUID) -> Any:
     """Take the import back, except for what somebody changed since; the report lists that."""
     key = _key(request)

