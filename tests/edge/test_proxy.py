@@ -44,6 +44,11 @@ class Web(BaseHTTPRequestHandler):
         elif self.path == "/empty":
             self.send_response(304)
             self.end_headers()
+        elif self.path == "/gone":  # as waitress answers 204
+            self.send_response(204)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.close_connection = True
         elif self.path == "/refuse":
             self._send(413, b"too much", [("Connection", "close")])
             with suppress(OSError):  # read on for a moment, or the kernel's reset overtakes the answer
@@ -214,6 +219,11 @@ def test_odd_answers_pass_too(edge: EdgeProcess, method: str, path: str, status:
     for _ in range(3):
         answer = edge.request(method, path, b"x" * 2_000_000 if method == "POST" else None)
         assert (answer.status, answer.body) == (status, body)
+
+
+def test_a_connection_that_web_closes_is_not_used_again(edge: EdgeProcess) -> None:
+    for _ in range(20):
+        assert edge.request("DELETE", "/gone").status == 204
 
 
 def test_a_web_that_hangs_up_is_a_problem_with_a_time_to_retry(edge: EdgeProcess) -> None:

@@ -111,6 +111,7 @@ class Exchange:
         self._chunks: list[bytes] = []
         self._has_head = False
         self._is_complete = False
+        self._is_kept_open = False
         self._is_over = False
         self.headers: list[tuple[bytes, bytes]] = []
         self.parser = httptools.HttpResponseParser(self)
@@ -132,6 +133,7 @@ class Exchange:
 
     def on_message_complete(self) -> None:
         self._is_complete = True
+        self._is_kept_open = self.parser.should_keep_alive()  # asked later, the parser may have forgotten
 
     async def start(self, head: bytes, body: AsyncIterator[bytes] | None) -> None:
         self._connection.writer.write(head)
@@ -146,9 +148,8 @@ class Exchange:
 
     async def body(self) -> AsyncIterator[bytes]:
         """The answer's body; in the end the connection goes back to the pool."""
-        status = self.status
-        if self._method == "HEAD" or status in _WITHOUT_BODY:
-            self.finish(reusable=status in _WITHOUT_BODY and self._is_complete)
+        if self._method == "HEAD" or self.status in _WITHOUT_BODY:
+            self.finish(reusable=self._is_kept_open)
             return
         while True:
             chunks, self._chunks = self._chunks, []
@@ -157,7 +158,7 @@ class Exchange:
             if self._is_complete:
                 break
             await self._feed()
-        self.finish(reusable=self.parser.should_keep_alive())
+        self.finish(reusable=self._is_kept_open)
 
     def finish(self, *, reusable: bool) -> None:
         if self._is_over:
