@@ -82,3 +82,31 @@ def test_the_openapi_document_needs_no_key(database: str) -> None:
     document = Api("").call("GET", "/openapi.json")
     assert document["openapi"].startswith("3.1")
     assert "/api/v1/customers" in document["paths"]
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', "NaN", "[" * 100_000])
+def test_what_is_no_json_is_malformed(api: Api, text: str) -> None:
+    body = '{"external_id": "p1", "attributes": {"x": ' + text + "}}"
+    response = api.client.post("/api/v1/products", data=body, content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (400, "malformed_json")
+
+
+def test_a_body_that_is_too_large_is_refused_with_a_problem(api: Api) -> None:
+    response = api.client.post("/api/v1/segments", data=b" " * (17 * 1024**2), content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+
+
+def test_a_value_that_the_database_refuses_is_a_mistake_of_the_caller(api: Api) -> None:
+    assert api.post("/campaigns", {"name": "a\0b"}, status=422)["code"] == "invalid"
+
+
+def test_operations_are_named_for_people_and_show_the_form_of_errors(database: str) -> None:
+    paths = Api("").call("GET", "/openapi.json")["paths"]
+    operations = [operation for methods in paths.values() for operation in methods.values()]
+    names = {operation["operationId"] for operation in operations}
+    assert len(names) == len(operations)
+    assert "list_a_customers_orders" in names
+    for operation in operations:
+        assert len(operation["summary"].split()) > 1
+        assert operation["description"]
+        assert "application/problem+json" in operation["responses"]["default"]["content"]

@@ -4,39 +4,47 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
 from ninja import Schema
+from pydantic import Field
+
+Line = Annotated[str, Field(max_length=200)]
+Address = Annotated[str, Field(max_length=254)]
+Subject = Annotated[str, Field(max_length=2_000)]
+Template = Annotated[str, Field(max_length=1_000_000)]
+Days = Annotated[int, Field(ge=1, le=90)]
 
 
 class CampaignIn(Schema):
     """A draft. Only the name is needed at first; the template is checked as soon as it is there."""
 
-    name: str
+    name: Line
     segment_id: UUID | None = None
-    subject: str = ""
-    preheader: str = ""
-    mjml: str = ""
-    text: str = ""
-    from_address: str = ""
-    from_name: str = ""
-    reply_to: str = ""
-    goal_days: int = 7
+    subject: Subject = ""
+    preheader: Subject = ""
+    mjml: Template = ""
+    text: Template = ""
+    from_address: Address = ""
+    from_name: Line = ""
+    reply_to: Address = ""
+    goal_days: Days = 7
 
 
 class CampaignPatch(Schema):
     """What is left out stays as it is."""
 
-    name: str | None = None
+    name: Line | None = None
     segment_id: UUID | None = None
-    subject: str | None = None
-    preheader: str | None = None
-    mjml: str | None = None
-    text: str | None = None
-    from_address: str | None = None
-    from_name: str | None = None
-    reply_to: str | None = None
-    goal_days: int | None = None
+    subject: Subject | None = None
+    preheader: Subject | None = None
+    mjml: Template | None = None
+    text: Template | None = None
+    from_address: Address | None = None
+    from_name: Line | None = None
+    reply_to: Address | None = None
+    goal_days: Days | None = None
 
 
 class CampaignOut(Schema):
@@ -64,7 +72,7 @@ class PreviewIn(Schema):
     """For whom: a customer's id, or an identifier such as `email:ann@example.test`; neither shows it for nobody."""
 
     customer_id: UUID | None = None
-    identifier: str | None = None
+    identifier: Annotated[str, Field(max_length=1_000)] | None = None
 
 
 class PreviewOut(Schema):
@@ -79,7 +87,7 @@ class PreviewOut(Schema):
 class TestIn(PreviewIn):
     """Up to 20 addresses, all with the facts of one customer."""
 
-    to: list[str]
+    to: Annotated[list[Address], Field(min_length=1, max_length=20)]
 
 
 class TestOut(Schema):

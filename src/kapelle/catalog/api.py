@@ -34,14 +34,14 @@ class IdentifierInvalid(Invalid):
     code = "invalid_identifier"
 
 
-@router.get("/products", response=Page[ProductOut])
+@router.get("/products", response=Page[ProductOut], summary="List products")
 def get_products(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:
     """By the shop's id."""
     items, following = list_products(cursor, clamp_limit(limit))
     return {"items": items, "next_cursor": following}
 
 
-@router.post("/products", response=ProductOut)
+@router.post("/products", response=ProductOut, summary="Create or update a product")
 def post_product(request: HttpRequest, payload: ProductIn) -> Any:
     """Create or change the product of this id of the shop."""
     key = _key(request)
@@ -52,20 +52,20 @@ def post_product(request: HttpRequest, payload: ProductIn) -> Any:
     return get_product(payload.external_id)
 
 
-@router.get("/products/{product_number}", response=ProductOut)
+@router.get("/products/{product_number}", response=ProductOut, summary="Get a product")
 def get_one_product(request: HttpRequest, product_number: str) -> Any:
     """One product by the shop's id."""
     return get_product(product_number)
 
 
-@router.get("/orders", response=Page[OrderOut])
+@router.get("/orders", response=Page[OrderOut], summary="List orders")
 def get_orders(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:
     """Newest first, by the time at which they were first known here."""
     items, following = list_orders(cursor, clamp_limit(limit))
     return {"items": items, "next_cursor": following}
 
 
-@router.post("/orders", response={200: OrderOut, 201: OrderOut})
+@router.post("/orders", response={200: OrderOut, 201: OrderOut}, summary="Create or update an order")
 def post_order(request: HttpRequest, payload: OrderIn) -> Any:
     """Create (201) or change the order of this number of the shop."""
     key = _key(request)
@@ -91,13 +91,13 @@ def post_order(request: HttpRequest, payload: OrderIn) -> Any:
     return Status(201 if is_new else 200, get_order(payload.external_id))
 
 
-@router.get("/orders/{order_number}", response=OrderOut)
+@router.get("/orders/{order_number}", response=OrderOut, summary="Get an order")
 def get_one_order(request: HttpRequest, order_number: str) -> Any:
     """One order by the shop's number."""
     return get_order(order_number)
 
 
-@router.patch("/orders/{order_number}", response=OrderOut)
+@router.patch("/orders/{order_number}", response=OrderOut, summary="Change an order's status")
 def patch_order(request: HttpRequest, order_number: str, payload: StatusIn) -> Any:
     """Give the order another status; when it took which is kept."""
     key = _key(request)
@@ -112,7 +112,7 @@ def patch_order(request: HttpRequest, order_number: str, payload: StatusIn) -> A
     return get_order(order_number)
 
 
-@router.post("/orders/{order_number}/returns", response={201: OrderOut})
+@router.post("/orders/{order_number}/returns", response={201: OrderOut}, summary="Record a return")
 def post_return(request: HttpRequest, order_number: str, payload: ReturnIn) -> Any:
     """Note what came back."""
     key = _key(request)
@@ -129,7 +129,7 @@ def post_return(request: HttpRequest, order_number: str, payload: ReturnIn) -> A
     return Status(201, get_order(order_number))
 
 
-@router.get("/customers/{uuid:customer_id}/orders", response=Page[OrderOut])
+@router.get("/customers/{uuid:customer_id}/orders", response=Page[OrderOut], summary="List a customer's orders")
 def get_customer_orders(
     request: HttpRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None
 ) -> Any:

@@ -40,7 +40,7 @@ router = Router(tags=["customers"])
 _DATES = ("birth_date", "registered_at")
 
 
-@router.get("/customers", response=Page[CustomerOut])
+@router.get("/customers", response=Page[CustomerOut], summary="List or find customers")
 def get_list(
     request: HttpRequest,
     identifier: str | None = None,
@@ -54,7 +54,7 @@ def get_list(
     return {"items": items, "next_cursor": following}
 
 
-@router.post("/customers", response={200: CustomerOut, 201: CustomerOut})
+@router.post("/customers", response={200: CustomerOut, 201: CustomerOut}, summary="Create or update a customer")
 def upsert(request: HttpRequest, payload: CustomerIn) -> Any:
     """Find the customer of these identifiers, or make it (201), and set the fields given."""
     customer_id, is_new = upsert_customer(
@@ -67,13 +67,13 @@ def upsert(request: HttpRequest, payload: CustomerIn) -> Any:
     return Status(201 if is_new else 200, get_customer(customer_id))
 
 
-@router.get("/customers/{uuid:customer_id}", response=CustomerOut)
+@router.get("/customers/{uuid:customer_id}", response=CustomerOut, summary="Get a customer")
 def get_one(request: HttpRequest, customer_id: UUID) -> Any:
     """One customer; the id of one who was merged gives the customer they are now."""
     return get_customer(customer_id)
 
 
-@router.patch("/customers/{uuid:customer_id}", response=CustomerOut)
+@router.patch("/customers/{uuid:customer_id}", response=CustomerOut, summary="Change a customer")
 def change(request: HttpRequest, customer_id: UUID, payload: CustomerFields) -> Any:
     """Set the fields given, leave the others."""
     home = update_customer(
@@ -86,7 +86,9 @@ def change(request: HttpRequest, customer_id: UUID, payload: CustomerFields) -> 
     return get_customer(home)
 
 
-@router.get("/customers/{uuid:customer_id}/timeline", response=Page[TimelineItemOut])
+@router.get(
+    "/customers/{uuid:customer_id}/timeline", response=Page[TimelineItemOut], summary="List a customer's timeline"
+)
 def get_timeline(
     request: HttpRequest,
     customer_id: UUID,
@@ -99,14 +101,14 @@ def get_timeline(
     return {"items": items, "next_cursor": following}
 
 
-@router.get("/customers/{uuid:customer_id}/merges", response=Page[MergeOut])
+@router.get("/customers/{uuid:customer_id}/merges", response=Page[MergeOut], summary="List a customer's merges")
 def get_merges(request: HttpRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None) -> Any:
     """Who was merged into this customer, when, and on what evidence."""
     items, following = list_merges(customer_id, cursor, clamp_limit(limit))
     return {"items": items, "next_cursor": following}
 
 
-@router.get("/identity/reviews", response=Page[IdentityReviewOut])
+@router.get("/identity/reviews", response=Page[IdentityReviewOut], summary="List identities to review")
 def get_reviews(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:
     """Identifiers that met although they cannot be one person; nothing was merged."""
     items, following = list_identity_reviews(cursor, clamp_limit(limit))

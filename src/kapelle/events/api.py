@@ -14,16 +14,16 @@ from kapelle.kernel.pagination import Page, clamp_limit
 router = Router(tags=["events"])
 
 
-@router.get("/events/types", response=Page[EventTypeOut])
-def get_types(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:  # noqa: ARG001
+@router.get("/events/types", response=Page[EventTypeOut], summary="List event types")
+def get_types(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:
     """Names of events with the JSON types of their properties, in alphabetical order."""
     items, following = list_event_types(cursor, clamp_limit(limit))
     return {"items": items, "next_cursor": following}
 
 
-@router.get("/events/quarantine", response=Page[QuarantinedOut])
+@router.get("/events/quarantine", response=Page[QuarantinedOut], summary="List quarantined events")
 def get_quarantine(
-    request: HttpRequest,  # noqa: ARG001
+    request: HttpRequest,
     cursor: str | None = None,
     limit: int | None = None,
     code: str | None = None,

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 router = Router(tags=["segments"])
 
 
-@router.get("/segments/schema", response=dict[str, Any])
+@router.get("/segments/schema", response=dict[str, Any], summary="Get the schema of rules")
 def get_rule_schema(request: HttpRequest) -> dict[str, Any]:
     """The JSON Schema of rules."""
     return RULE_SCHEMA
 
 
-@router.post("/segments/preview", response=PreviewOut)
+@router.post("/segments/preview", response=PreviewOut, summary="Count who meets a rule")
 def post_preview(request: HttpRequest, payload: PreviewIn) -> Any:
     """Count the customers who meet a rule now, without keeping it."""
     return preview_rule(payload.rule, now=utc_now())
 
 
-@router.post("/segments", response={201: SegmentOut})
+@router.post("/segments", response={201: SegmentOut}, summary="Create a segment")
 def post_segment(request: HttpRequest, payload: SegmentIn) -> Any:
     """Keep a rule under a name."""
     key = _key(request)
@@ -50,7 +50,7 @@ def post_segment(request: HttpRequest, payload: SegmentIn) -> Any:
     )
 
 
-@router.get("/segments", response=Page[SegmentOut])
+@router.get("/segments", response=Page[SegmentOut], summary="List segments")
 def get_segments(request: HttpRequest, cursor: str = "", limit: int | None = None) -> Any:
     """Newest first."""
     size = clamp_limit(limit)
@@ -61,13 +61,13 @@ def get_segments(request: HttpRequest, cursor: str = "", limit: int | None = Non
     return {"items": rows, "next_cursor": next_cursor}
 
 
-@router.get("/segments/{segment_id}", response=SegmentOut)
+@router.get("/segments/{segment_id}", response=SegmentOut, summary="Get a segment")
 def get_one(request: HttpRequest, segment_id: UUID) -> Any:
     """One segment."""
     return get_segment(segment_id)
 
 
-@router.patch("/segments/{segment_id}", response=SegmentOut)
+@router.patch("/segments/{segment_id}", response=SegmentOut, summary="Change a segment")
 def patch_segment(request: HttpRequest, segment_id: UUID, payload: SegmentChange) -> Any:
     """Change the name or the rule."""
     key = _key(request)
@@ -81,7 +81,7 @@ def patch_segment(request: HttpRequest, segment_id: UUID, payload: SegmentChange
     )
 
 
-@router.delete("/segments/{segment_id}", response={204: None})
+@router.delete("/segments/{segment_id}", response={204: None}, summary="Delete a segment")
 def remove_segment(request: HttpRequest, segment_id: UUID) -> Any:
     """Delete it; refused while other segments name it."""
     key = _key(request)
@@ -89,7 +89,7 @@ def remove_segment(request: HttpRequest, segment_id: UUID) -> Any:
     return Status(204, None)
 
 
-@router.post("/segments/{segment_id}/snapshots", response={201: SnapshotOut})
+@router.post("/segments/{segment_id}/snapshots", response={201: SnapshotOut}, summary="Take a snapshot of a segment")
 def post_snapshot(request: HttpRequest, segment_id: UUID) -> Any:
     """Write down who is in it now."""
     now = utc_now()
@@ -97,7 +97,7 @@ def post_snapshot(request: HttpRequest, segment_id: UUID) -> Any:
     return Status(201, {"id": snapshot_id, "count": count, "taken_at": now})
 
 
-@router.get("/segments/{segment_id}/customers", response=Page[MemberOut])
+@router.get("/segments/{segment_id}/customers", response=Page[MemberOut], summary="List a segment's customers")
 def get_members(request: HttpRequest, segment_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
     """Who is in it now; each page asks again."""
     size = clamp_limit(limit)

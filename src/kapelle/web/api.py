@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from ninja import NinjaAPI, Router
+from django.core.exceptions import RequestDataTooBig
+from django.db import DataError
+from ninja import Router
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.docs import Swagger
 from ninja.security import HttpBearer
@@ -19,6 +21,7 @@ from kapelle.imports.api import router as imports
 from kapelle.kernel.errors import Invalid, KapelleError, NotFound
 from kapelle.messaging.api import router as messaging
 from kapelle.segments.api import router as segments
+from kapelle.web.framework import KapelleAPI, StrictJson
 from kapelle.web.middleware import problem
 
 if TYPE_CHECKING:
@@ -38,11 +41,12 @@ class SecretKey(HttpBearer):
         return getattr(request, "key", None)
 
 
-api = NinjaAPI(
+api = KapelleAPI(
     title="Kapelle",
     version="1",
     description="Customers, events, segments, imports, campaigns of one workspace. Errors: RFC 9457 problem details.",
     auth=SecretKey(),
+    parser=StrictJson(),
     docs=Swagger(settings={"persistAuthorization": True}),
     docs_url="/docs",
     openapi_url="/openapi.json",
@@ -59,6 +63,13 @@ def _known_error(_request: HttpRequest, error: KapelleError) -> HttpResponse:
 def _malformed(_request: HttpRequest, error: HttpError) -> HttpResponse:
     """The framework's own refusals; the only one that a client can cause is a body that is no JSON."""
     return problem(_MalformedJson(f"{error.message}. Nothing was changed."))
+
+
+@api.exception_handler(DataError)
+def _not_storable(_request: HttpRequest, error: DataError) -> HttpResponse:
+    """The last net under the checks of fields; what it catches should have been refused by name."""
+    log.warning("the database refused a value: %s", error)
+    return problem(Invalid(f"A value cannot be stored: {str(error).splitlines()[0]}."))
 
 
 @api.exception_handler(ValidationError)
@@ -79,9 +90,29 @@ def not_found(_request: HttpRequest, exception: Exception | None = None) -> Http
     return problem(NotFound("There is nothing at this address. GET /api/v1/openapi.json lists what there is."))
 
 
+def bad_request(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """What the framework refuses before any view."""
+    if isinstance(exception, RequestDataTooBig):
+        return problem(_TooLarge("The body is too large: 16 MB at most; files of an import may have 2 GB."))
+    return problem(_Malformed("The request cannot be read. Nothing was changed."))
+
+
 def server_error(_request: HttpRequest) -> HttpResponse:
     """A bug of ours; the log has the traceback."""
     return problem(_Unexpected("Something failed on our side and nothing was changed. The server's log has the cause."))
+
+
+class _Malformed(KapelleError):
+    """No request that could be understood."""
+
+    code = "malformed"
+
+
+class _TooLarge(KapelleError):
+    """More bytes than anybody needs here."""
+
+    code = "too_large"
+    status = 413
 
 
 class _MalformedJson(KapelleError):

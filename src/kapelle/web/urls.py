@@ -15,5 +15,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", home),
 ]
 
+handler400 = "kapelle.web.api.bad_request"
 handler404 = "kapelle.web.api.not_found"
 handler500 = "kapelle.web.api.server_error"

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 router = Router(tags=["channels"])
 
 
-@router.get("/channels/email", response=AccountOut)
+@router.get("/channels/email", response=AccountOut, summary="Get the e-mail account")
 def get_email_account(request: ApiRequest) -> AccountOut:
     """The account, without its password. 409 `channel_account_missing` when there is none."""
     return AccountOut.of(get_account_state())
 
 
-@router.put("/channels/email", response=AccountOut)
+@router.put("/channels/email", response=AccountOut, summary="Set the e-mail account")
 def put_email_account(request: ApiRequest, payload: AccountIn) -> AccountOut:
     """Create or replace the account."""
     key = request.key

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from ninja import Schema
+from pydantic import Field
 
 from kapelle.channels.email.contracts import AccountState, TlsMode
+
+Name = Annotated[str, Field(max_length=200)]
+Address = Annotated[str, Field(max_length=254)]
+Path = Annotated[str, Field(max_length=500)]
 
 
 class AccountIn(Schema):
     """`password` left out keeps the one there is."""
 
-    host: str
+    host: Address
     port: int = 587
     tls: TlsMode = TlsMode.STARTTLS
-    username: str = ""
-    password: str | None = None
-    from_address: str
-    from_name: str = ""
-    reply_to: str = ""
+    username: Address = ""
+    password: Annotated[str, Field(max_length=1_000)] | None = None
+    from_address: Address
+    from_name: Name = ""
+    reply_to: Address = ""
     pool_size: int = 4
-    rate_per_second: int = 0
-    tracking_url: str = ""
-    ca_file: str = ""
+    rate_per_second: Annotated[int, Field(ge=0, le=100_000)] = 0
+    tracking_url: Address = ""
+    ca_file: Path = ""
 
 
 class AccountOut(Schema):

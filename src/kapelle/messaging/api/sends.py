@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 router = Router(tags=["sends"])
 
 
-@router.get("/sends", response=Page[SendOut])
+@router.get("/sends", response=Page[SendOut], summary="List sends")
 def get_sends(
     request: ApiRequest,
     campaign: UUID | None = None,
