@@ -61,3 +61,17 @@ def test_ids_sort_by_the_time_they_were_made() -> None:
     made = [uuid7() for _ in range(2_000)]
     assert len(set(made)) == len(made)
     assert all(value.version == 7 and value.variant == "specified in RFC 4122" for value in made)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\0b"])
+def test_a_key_needs_a_usable_name(workspace: WorkspaceInfo, now: datetime, name: str) -> None:
+    with pytest.raises(Invalid):
+        create_key(workspace_id=workspace.id, name=name, scope=Scope.WRITE, now=now, actor="anna")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": " "}, {"name": "x" * 201}, {"timezone": "Mars/Olympus"}, {"currency": "euro"}]
+)
+def test_a_workspace_needs_usable_facts(database: str, now: datetime, wrong: dict[str, str]) -> None:
+    with pytest.raises(Invalid):
+        create_workspace(**{"slug": "odd", "name": "Odd", "now": now, **wrong})  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
 from django.db import IntegrityError, transaction
 
@@ -19,16 +20,24 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no letters that are misread
+_MAX_NAME = 200
 _SECRET_LENGTH = 33  # 33 letters of 31 are 163 bits
 
 
 def create_workspace(
     *, slug: str, name: str, now: datetime, timezone: str = "UTC", currency: str = "EUR"
 ) -> WorkspaceInfo:
-    """Create a workspace; raises Invalid for an unusable slug, Conflict if it is taken."""
+    """Create a workspace; raises Invalid for an unusable value, Conflict if the slug is taken."""
     if not _SLUG.fullmatch(slug):
         raise Invalid(f"{slug!r} cannot be a workspace's short name: use a-z, 0-9 and inner hyphens, 63 at most.")
+    if not 1 <= len(name.strip()) <= _MAX_NAME or "\0" in name:
+        raise Invalid(f"A workspace's name has 1 to {_MAX_NAME} characters; readers of its mail see it.")
+    if not _CURRENCY.fullmatch(currency):
+        raise Invalid(f"{currency!r} is no currency: use three capital letters of ISO 4217, such as EUR.")
+    if timezone not in available_timezones():
+        raise Invalid(f"{timezone!r} is no time zone: use a name such as Europe/Berlin.")
     try:
         with transaction.atomic():
             row = Workspace.objects.create(slug=slug, name=name, timezone=timezone, currency=currency, created_at=now)
@@ -38,7 +47,10 @@ def create_workspace(
 
 
 def create_key(*, workspace_id: UUID, name: str, scope: Scope, now: datetime, actor: str) -> str:
-    """Create a key and return its secret: the only time that it can be seen."""
+    """Create a key and return its secret: the only time that it can be seen. Raises Invalid for an unusable name."""
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= _MAX_NAME or "\0" in name:
+        raise Invalid(f"A key's name has 1 to {_MAX_NAME} characters; it tells you later what the key is for.")
     prefix = {Scope.WRITE: "kw", Scope.READ: "kr", Scope.ADMIN: "ka"}[scope]
     secret = f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
     with workspace_scope(workspace_id):
