@@ -175,3 +175,24 @@ def test_every_table_read_carries_the_workspace_and_no_value_enters_the_text(wor
 
 def test_the_schema_is_published(api: Any) -> None:
     assert api.get("/segments/schema")["title"] == "Kapelle segment rule"
+
+
+def _wide(events: int, tests: int) -> dict[str, Any]:
+    where = [{"property": f"p{number}", "op": "eq", "value": number} for number in range(tests)]
+    return {"or": [{"event": f"E{number}", "where": where} for number in range(events)]}
+
+
+def test_a_rule_with_as_much_as_is_allowed_is_counted(api: Any, world: World) -> None:
+    assert api.post("/segments/preview", {"rule": _wide(25, 19)})["count"] == 0
+    lists = [
+        {"attribute": "city", "op": "in", "value": [f"City {group} {number}" for number in range(1000)]}
+        for group in range(12)
+    ]
+    assert api.post("/segments/preview", {"rule": {"or": lists}})["count"] == 0
+
+
+def test_a_rule_that_is_too_large_is_refused(api: Any, world: World) -> None:
+    assert "520 conditions" in api.post("/segments/preview", {"rule": _wide(26, 19)}, status=422)["title"]
+    names = [f"{number:01000}" for number in range(1000)]
+    long = {"or": [{"attribute": "city", "op": "in", "value": names}] * 2}
+    assert api.post("/segments/preview", {"rule": long}, status=422)["path"] == "rule"

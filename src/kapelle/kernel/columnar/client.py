@@ -167,6 +167,7 @@ class Client:
             autogenerate_session_id=False,
             compress=self._config.clickhouse_url is not None,
             tz_mode="aware",
+            form_encode_query_params=True,  # in the body: a large rule has more values than an address may hold
             query_retries=1,
         )
         return made

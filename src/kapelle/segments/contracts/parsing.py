@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -40,12 +41,14 @@ from kapelle.segments.contracts.rule import (
 _MAX_TIMES = 1_000_000
 _MAX_TESTS = 20
 _MAX_CHILDREN = 100
+_MAX_LETTERS = 1024 * 1024  # long lists of people belong into a field of the customer
 _NODE_KEYS = ("and", "or", "not", "attribute", "event", "orders", "segment")
 _NUMBER_OPS = {Op.EQ, Op.NE, Op.GT, Op.GTE, Op.LT, Op.LTE}
 
 
 def parse_rule(raw: Any) -> Node:
     """The rule, given bare or as `{"version": 1, "rule": {...}}`; raises InvalidRule."""
+    given = raw
     if isinstance(raw, dict) and "rule" in raw:
         read_object(raw, "rule", required={"rule"}, optional={"version"})
         read_integer(raw.get("version", VERSION), "version", VERSION, VERSION)
@@ -53,6 +56,8 @@ def parse_rule(raw: Any) -> Node:
     rule = _node(raw, "rule", 1)
     if (count := len(leaves(rule))) > MAX_LEAVES:
         fail("rule", f"has {count} conditions; at most {MAX_LEAVES} are allowed")
+    if (size := len(json.dumps(given))) > _MAX_LETTERS:
+        fail("rule", f"has {size} letters as JSON; at most {_MAX_LETTERS} are allowed")
     return rule
 
 

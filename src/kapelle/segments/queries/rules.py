@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kapelle.kernel.errors import Invalid
 from kapelle.segments.contracts import parse_rule
-from kapelle.segments.contracts.rule import SegmentLeaf, leaves, referred_segments, replace_segments
+from kapelle.segments.contracts.rule import EventLeaf, SegmentLeaf, leaves, referred_segments, replace_segments
 from kapelle.segments.models import Segment
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kapelle.segments.contracts.rule import Node
 
 _MAX_NESTED = 10  # segments within segments
-_MAX_CONDITIONS = 500  # in the whole, repeats included
+_MAX_CONDITIONS = 500  # in the whole, repeats and conditions on properties included
 
 
 class SegmentCircle(Invalid):
@@ -41,7 +41,10 @@ def complete_rule(rule: Node, *, of_segment: UUID | None = None) -> Node:
     sizes: dict[UUID, int] = {}
     size = _measure(rule, found, sizes, ())
     if size > _MAX_CONDITIONS:
-        raise Invalid(f"With the segments that it names, the rule has {size} conditions, over {_MAX_CONDITIONS}.")
+        raise Invalid(
+            f"With the segments that it names and the conditions on properties, the rule has {size} conditions;"
+            f" at most {_MAX_CONDITIONS} are allowed."
+        )
     return replace_segments(rule, found)
 
 
@@ -65,7 +68,7 @@ def _measure(rule: Node, rules: dict[UUID, Node], sizes: dict[UUID, int], inside
     total = 0
     for leaf in leaves(rule):
         if not isinstance(leaf, SegmentLeaf):
-            total += 1
+            total += 1 + (len(leaf.where) if isinstance(leaf, EventLeaf) else 0)
             continue
         named = leaf.segment_id
         if named in inside:
