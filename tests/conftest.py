@@ -98,9 +98,11 @@ def projector_role(database: str) -> Iterator[None]:
 def database_role(role: str) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"SET ROLE {role}")
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("SET ROLE kapelle_app")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET ROLE kapelle_app")
 
 
 class Api:

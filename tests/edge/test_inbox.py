@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,31 @@ def test_it_refuses_more_than_its_bound_at_once(tmp_path: Path) -> None:
         await inbox.stop()
 
     asyncio.run(scenario())
-    (path,) = tmp_path.glob("*.spill")
-    assert list(read_segment(path)) == [b"row 0", b"row 1", b"row 2", b"row 3"]
+    rows = [row for path in sorted(tmp_path.glob("*.spill")) for row in read_segment(path)]
+    assert rows == [b"row 0", b"row 1", b"row 2", b"row 3"]
+
+
+def test_a_server_that_goes_away_during_the_first_look_at_the_disk_is_not_called_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closing = Spill.close_active
+
+    def slow_close(spill: Spill) -> None:
+        time.sleep(0.3)
+        closing(spill)
+
+    async def scenario() -> None:
+        inbox = writer(tmp_path)
+        monkeypatch.setattr(Spill, "close_active", slow_close)
+        inbox.start()
+        await asyncio.sleep(0.1)  # the first look has begun
+        await inbox.submit(b"row 0")
+        await asyncio.sleep(0.5)
+        await inbox.stop()
+
+    asyncio.run(scenario())
+    assert "is away" in caplog.text
+    assert "is back" not in caplog.text
 
 
 def test_stopping_flushes_what_was_taken(tmp_path: Path) -> None:

@@ -170,9 +170,11 @@ def test_several_projectors_share_the_work(road: Road, now: datetime) -> None:
     stop = threading.Event()
 
     def work() -> None:
-        connection.settings_dict["OPTIONS"]["assume_role"] = "kapelle_projector"
         Projector([EventResolver()], [ProfileProjection()], lambda: now).run(stop)
 
+    options = connection.settings_dict["OPTIONS"]  # one dictionary for the connections of all threads
+    before = options["assume_role"]
+    options["assume_role"] = "kapelle_projector"
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -185,6 +187,7 @@ def test_several_projectors_share_the_work(road: Road, now: datetime) -> None:
         stop.set()
         for thread in threads:
             thread.join()
+        options["assume_role"] = before
     assert road.rows("SELECT count(*), count(DISTINCT message_id) FROM events") == [(300, 300)]
     assert len(road.people()) == 5
 

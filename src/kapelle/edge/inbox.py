@@ -188,7 +188,8 @@ class InboxWriter:
     async def _replay(self) -> None:
         """Bring all segments back, the oldest first. Its first insert is also the probe for PostgreSQL's return."""
         self._metrics.spill_bytes.set(self._spill.total_bytes)
-        if self._away:
+        was_away = self._away
+        if was_away:
             await self._replay_link.run(_probe)
         self._has_spilled.clear()
         await self._on_disk(self._spill.close_active)
@@ -199,7 +200,7 @@ class InboxWriter:
                 self._has_spilled.set()
                 raise
             self._metrics.spill_bytes.set(self._spill.total_bytes)
-        if self._away:
+        if was_away and self._away:  # not one that went only while we looked at the disk
             log.warning("PostgreSQL is back, the spill is empty")
             self._away = False
             self._has_spilled.set()  # what was spilled since the last segment was closed

@@ -79,12 +79,13 @@ def in_another_process(config: Config, code: str) -> subprocess.Popen[str]:
         "import sys, time\nfrom kapelle.kernel import config as kernel_config\n"
         "from kapelle.kernel.postgres import Cluster, running\nconfig = kernel_config.load()\n"
     )
+    outer = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     return subprocess.Popen(
         [sys.executable, "-c", head + code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "KAPELLE_HOME": str(config.home), "PYTHONPATH": str(SRC)},
+        env={**outer, "KAPELLE_HOME": str(config.home), "PYTHONPATH": str(SRC)},
     )
 
 
