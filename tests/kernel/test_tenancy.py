@@ -129,3 +129,15 @@ def test_a_partition_is_made_by_the_owners_function_and_closed_to_the_app_role(w
 def test_an_unknown_workspace_sees_nothing(database: str) -> None:
     with workspace_scope(uuid4()):
         assert Customer.objects.count() == 0
+
+
+def test_the_wall_is_asked_once_a_statement_and_is_served_by_indexes(workspace: WorkspaceInfo) -> None:
+    with workspace_scope(workspace.id), connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (COSTS OFF) SELECT value FROM identifiers WHERE kind = 'user_id' AND value = 'u1'")
+        found = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("EXPLAIN (COSTS OFF) SELECT id FROM events WHERE origin_id = gen_random_uuid()")
+        events = "\n".join(line for (line,) in cursor.fetchall())
+    for plan in (found, events):
+        assert "InitPlan" in plan, plan
+        assert "current_setting" not in plan, plan
+    assert "Index Cond" in found, found
