@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 from uuid import uuid4
 
 import psycopg
@@ -31,6 +31,7 @@ class Clients:
         self.acknowledged: list[str] = []
         self.last_acknowledged = 0.0
         self.retries = 0
+        self.finished = 0
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(threads)]
@@ -44,6 +45,7 @@ class Clients:
         for thread in self._threads:
             thread.join(timeout=120)
             assert not thread.is_alive(), "a client never got its last batch acknowledged"
+        assert self.finished == len(self._threads), "a client died of an answer that it did not understand"
 
     def _run(self, seed: int) -> None:
         chance = random.Random(seed)
@@ -56,11 +58,13 @@ class Clients:
                 self.acknowledged += [event["messageId"] for event in batch]
                 self.last_acknowledged = time.monotonic()
             time.sleep(0.02)
+        with self._lock:
+            self.finished += 1
 
     def _post(self, batch: list[dict[str, Any]]) -> bool:
         try:
             status, _ = self.live.request("POST", "/v1/batch", {"batch": batch}, basic=self.write_key)
-        except (URLError, OSError):
+        except (OSError, HTTPException, ValueError):  # no answer, or the half of one
             return False
         assert status == 200 or status >= 429, f"the edge refused a good batch with {status}"
         return status == 200
