@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import smtplib
 import ssl
 from datetime import UTC, datetime, timedelta
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,6 +112,29 @@ def test_tls_and_login_work_and_the_certificate_is_verified(certificate: Path, c
             with pytest.raises(ChannelDown, match="535"):
                 send(SmtpChannel(bad), ["c@example.test"])
         assert box.addresses == ["a@example.test"]
+
+
+@pytest.mark.parametrize("way", ["PLAIN", "LOGIN"])
+def test_a_password_may_have_letters_of_any_language(
+    certificate: Path, context: ssl.SSLContext, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Box()
+    with smtp_server(box, context=context, login=("Jürgen", "пароль ü"), tls=True) as port:
+        channel = SmtpChannel(
+            account(port, tls=TlsMode.TLS, username="Jürgen", password="пароль ü", ca_file=str(certificate))
+        )
+        monkeypatch.setattr(smtplib.SMTP, "ehlo_or_helo_if_needed", partialmethod(_greet, way))
+        assert outcomes(send(channel, ["a@example.test"])) == ["sent"]
+
+
+def _greet(line: smtplib.SMTP, way: str) -> None:
+    line.ehlo()
+    line.esmtp_features["auth"] = way
+
+
+def test_a_host_that_cannot_be_is_a_channel_that_is_down() -> None:
+    with pytest.raises(ChannelDown):
+        send(SmtpChannel(account(25, host="x" * 70 + ".example")), ["a@example.test"])
 
 
 def test_a_refusal_does_not_disturb_the_next_mail() -> None:

@@ -6,6 +6,7 @@ may be tried again depends on exactly how far it came.
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import ssl
 from functools import lru_cache
@@ -27,6 +28,8 @@ _MAILS_A_CONNECTION = 1000  # many servers close a line after some number of mai
 _GONE = 421  # the server closes the line after this reply
 _PERMANENT = 500
 _START_BODY = 354
+_GO_ON = 334
+_LOGGED_IN = 235
 _DEAD_CODES = (b"5.1.1", b"5.1.0", b"5.1.6", b"5.1.10", b"5.2.1")  # no such mailbox; moved; disabled
 _LINE_ERRORS = (OSError, smtplib.SMTPException)
 
@@ -99,7 +102,7 @@ class SmtpChannel:
                 line.ehlo_or_helo_if_needed()
             if account.username:
                 _login(line, account)
-        except _LINE_ERRORS as error:
+        except (*_LINE_ERRORS, ValueError) as error:  # ValueError: a host or a name that no server can have
             raise ChannelDown(f"{account.host}:{account.port}: {_words(error)}") from error
         if line.sock:
             line.sock.settimeout(REPLY_SECONDS)
@@ -176,15 +179,22 @@ class SmtpChannel:
 
 
 def _login(line: smtplib.SMTP, account: EmailAccount) -> None:
-    """PLAIN or else LOGIN. One try: a refused password is not tried again in another form."""
+    """PLAIN or else LOGIN, in UTF-8 (the library's own takes ASCII only). One try: a refusal is not tried otherwise."""
     offered = str(line.esmtp_features.get("auth", "")).upper().split()
-    line.user, line.password = account.username, account.password
     if "PLAIN" in offered:
-        line.auth("PLAIN", line.auth_plain)
+        code, answer = line.docmd("AUTH", "PLAIN " + _base64(f"\0{account.username}\0{account.password}"))
     elif "LOGIN" in offered:
-        line.auth("LOGIN", line.auth_login)
+        code, answer = line.docmd("AUTH", "LOGIN " + _base64(account.username))
+        if code == _GO_ON:
+            code, answer = line.docmd(_base64(account.password))
     else:
         raise smtplib.SMTPNotSupportedError("the server offers neither AUTH PLAIN nor AUTH LOGIN on this line")
+    if code != _LOGGED_IN:
+        raise smtplib.SMTPAuthenticationError(code, answer)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _reply(line: smtplib.SMTP) -> tuple[int, bytes]:
