@@ -76,3 +76,17 @@ def test_a_mapping_that_does_not_fit_is_refused_with_the_word_that_is_wrong(
 def test_json_that_is_no_mapping_is_refused(data: Any) -> None:
     with pytest.raises(MappingInvalid):
         decode_mapping(data)
+
+
+def test_custom_numbers_with_a_decimal_comma_are_numbers(database: str) -> None:
+    header = ["email", "points", "share", "version", "day"]
+    sample = [["a@x.test", "1 234,50", "0,5", "1.10.25", "31.12.25"], ["b@x.test", "7", "12", "2.11.30", "13.11.25"]]
+    importer = get_importer("customers")
+    mapping, _ = guess_mapping(importer, header, sample)
+    assert {name: mapping.attribute_types.get(name) for name in ("points", "share", "version")} == {
+        "points": "number",
+        "share": "number",
+        "version": None,
+    }
+    assert mapping.attribute_types["day"] == "date"
+    assert complete_mapping(importer, mapping, header, sample)[0].decimal == ","

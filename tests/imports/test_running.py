@@ -24,9 +24,10 @@ from kapelle.imports.actions.running import alone, run_job
 from kapelle.imports.actions.undoing import request_undo
 from kapelle.imports.contracts import JobStatus, get_importer
 from kapelle.imports.models import ImportJob, ImportRowError
-from kapelle.imports.queries import get_job, list_jobs, list_stalled
+from kapelle.imports.queries import get_job, job_folder, list_jobs, list_stalled
 from kapelle.imports.tasks import run_import
 from kapelle.kernel.errors import Conflict, NotFound
+from kapelle.kernel.ids import uuid7
 
 if TYPE_CHECKING:
     from conftest import Api
@@ -172,6 +173,9 @@ def test_a_file_goes_through_the_api_from_dry_run_to_undo(importing: Importing, 
 
 
 def test_uploads_that_cannot_be_used_are_refused_with_the_reason(api: Api) -> None:
+    uploads = job_folder(uuid7()).parent
+    before = set(uploads.glob("*"))
+
     def send(data: bytes, **fields: str) -> Any:
         answer = api.client.post(
             "/api/v1/imports", {"kind": "customers", "file": SimpleUploadedFile("x", data), **fields}
@@ -183,6 +187,7 @@ def test_uploads_that_cannot_be_used_are_refused_with_the_reason(api: Api) -> No
     assert send(b"id\n1\n", mapping="{}") == (422, "mapping_invalid")
     assert send(b"id\n1\n", mapping="nonsense") == (422, "mapping_invalid")
     assert send(b"id\n1\n", encoding="klingon") == (422, "file_not_readable")
+    assert set(uploads.glob("*")) == before  # nothing is left behind
 
 
 def test_a_neighbors_import_cannot_be_seen(importing: Importing, neighbor: Any) -> None:

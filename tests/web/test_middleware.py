@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import OperationalError
 
 from conftest import Api
 from kapelle.accounts.actions import create_key, revoke_key
@@ -110,3 +111,15 @@ def test_operations_are_named_for_people_and_show_the_form_of_errors(database: s
         assert len(operation["summary"].split()) > 1
         assert operation["description"]
         assert "application/problem+json" in operation["responses"]["default"]["content"]
+
+
+@pytest.mark.parametrize("place", ["kapelle.web.middleware.find_key", "kapelle.customers.api.list_customers"])
+def test_a_database_that_is_away_is_said_so_and_when_to_try_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("connection failed")
+
+    monkeypatch.setattr(place, fail)
+    answer = api.client.get("/api/v1/customers")
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "2")

@@ -46,7 +46,7 @@ def post_import(
 ) -> Any:
     """Upload a CSV file (multipart). Without `mapping` the columns are guessed: make a dry run first and look."""
     key = _key(request)
-    job_id = uuid7()
+    job_id, columns = uuid7(), _decode(mapping)
     path = keep_upload(cast("BinaryIO", file), job_id=job_id)
     job = create_job(
         workspace_id=key.workspace_id,
@@ -54,7 +54,7 @@ def post_import(
         path=path,
         now=utc_now(),
         actor=f"key:{key.prefix}",
-        mapping=_decode(mapping),
+        mapping=columns,
         is_dry_run=dry_run,
         encoding=encoding or None,
         delimiter=delimiter or None,

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import DataError
+from django.db import DataError, OperationalError
 from ninja import Router
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.docs import Swagger
@@ -22,7 +22,7 @@ from kapelle.kernel.errors import Invalid, KapelleError, NotFound
 from kapelle.messaging.api import router as messaging
 from kapelle.segments.api import router as segments
 from kapelle.web.framework import KapelleAPI, StrictJson
-from kapelle.web.middleware import problem
+from kapelle.web.middleware import database_away, problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -70,6 +70,11 @@ def _not_storable(_request: HttpRequest, error: DataError) -> HttpResponse:
     """The last net under the checks of fields; what it catches should have been refused by name."""
     log.warning("the database refused a value: %s", error)
     return problem(Invalid(f"A value cannot be stored: {str(error).splitlines()[0]}."))
+
+
+@api.exception_handler(OperationalError)
+def _away(_request: HttpRequest, error: OperationalError) -> HttpResponse:
+    return database_away(error)
 
 
 @api.exception_handler(ValidationError)

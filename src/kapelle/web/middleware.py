@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse
 
 from kapelle.accounts.actions import remember_answer, reserve_answer
@@ -25,6 +26,9 @@ OPEN_PATHS = frozenset({"/api/v1/openapi.json", "/api/v1/docs"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_KEY_LENGTH = 255
 _SUCCESS_BELOW = 400
+_RETRY_SECONDS = 2
+
+log = logging.getLogger(__name__)
 
 
 class ApiRequest(HttpRequest):
@@ -46,6 +50,21 @@ def problem(error: KapelleError) -> HttpResponse:
     if error.status == Unauthenticated.status:
         response["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def database_away(error: OperationalError) -> HttpResponse:
+    """Nobody's mistake and soon over: PostgreSQL starts again, or a lock was held for too long."""
+    log.warning("the database could not answer: %s", str(error).partition("\n")[0])
+    response = problem(DatabaseAway("The database does not answer just now; nothing was changed. Try again soon."))
+    response["Retry-After"] = str(_RETRY_SECONDS)
+    return response
+
+
+class DatabaseAway(KapelleError):
+    """PostgreSQL is away for the moment."""
+
+    code = "unavailable"
+    status = 503
 
 
 class ApiScope:
@@ -71,6 +90,8 @@ class ApiScope:
                 return response
         except KapelleError as error:
             return problem(error)
+        except OperationalError as error:
+            return database_away(error)
 
     def _answer_once(self, request: HttpRequest) -> HttpResponse:
         """With an Idempotency-Key, the first successful answer is given again word for word."""
@@ -79,9 +100,7 @@ class ApiScope:
             return self.get_response(request)
         if len(name) > _MAX_KEY_LENGTH:
             raise Invalid(f"Idempotency-Key is longer than {_MAX_KEY_LENGTH} characters.")
-        fingerprint = hashlib.sha256(
-            b"\0".join((str(request.method).encode(), request.get_full_path().encode(), request.body))
-        ).digest()
+        fingerprint = _fingerprint(request)
         try:
             with transaction.atomic():
                 reserve_answer(key=name, request_hash=fingerprint, now=utc_now())
@@ -93,6 +112,15 @@ class ApiScope:
                 key=name, status=response.status_code, content_type=response["Content-Type"], body=response.content
             )
         return response
+
+
+def _fingerprint(request: HttpRequest) -> bytes:
+    """What makes a request the same one. An upload goes by its length: reading it here would hold it in memory."""
+    is_upload = request.content_type == "multipart/form-data"
+    content = request.headers.get("Content-Length", "").encode() if is_upload else request.body
+    return hashlib.sha256(
+        b"\0".join((str(request.method).encode(), request.get_full_path().encode(), content))
+    ).digest()
 
 
 def _repeat(name: str, fingerprint: bytes) -> HttpResponse:

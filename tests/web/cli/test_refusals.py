@@ -67,3 +67,7 @@ def test_a_login_that_cannot_make_the_missing_roles_is_refused(
     answer = said(command, plain_login, tmp_path)
     assert "ALTER ROLE plain CREATEROLE" in answer
     assert "secret" not in answer
+
+
+def test_a_database_that_nobody_set_up_is_said_so(cluster: Cluster, tmp_path: Path) -> None:
+    assert "set up by `kapelle up` or `kapelle migrate`" in said("workspace list", cluster.owner_url(), tmp_path)

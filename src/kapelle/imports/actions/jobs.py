@@ -16,7 +16,7 @@ from kapelle.imports.actions.reading import CsvFile, CsvFormat, detect_format
 from kapelle.imports.contracts import JobInfo, JobStatus, Mapping, get_importer
 from kapelle.imports.models import ImportJob
 from kapelle.imports.queries import find_job, job_folder, job_info
-from kapelle.kernel.errors import Conflict
+from kapelle.kernel.errors import Conflict, KapelleError
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import workspace_scope
 
@@ -49,11 +49,16 @@ def create_job(
 ) -> JobInfo:
     """Look at the file, guess or check the mapping, and keep a job that waits to be run.
 
-    Raises NotReadable, MappingInvalid, NotFound (kind).
+    Raises NotReadable, MappingInvalid, NotFound (kind); an uploaded file is removed then.
     """
-    form = detect_format(path, encoding=encoding, delimiter=delimiter)
-    header, sample = read_sample(path, form)
-    chosen, notes = _choose_mapping(kind, mapping, header, sample)
+    try:
+        form = detect_format(path, encoding=encoding, delimiter=delimiter)
+        header, sample = read_sample(path, form)
+        chosen, notes = _choose_mapping(kind, mapping, header, sample)
+    except KapelleError:
+        if job_id is not None and path.parent == job_folder(job_id):
+            shutil.rmtree(path.parent, ignore_errors=True)
+        raise
     return _keep(
         ImportJob(
             id=job_id or uuid7(),

@@ -42,7 +42,7 @@ def guess_mapping(
         for name in header:
             if name not in columns:
                 columns[name] = f"attributes.{attribute_name(name)}"
-    mapping = Mapping(columns=columns, attribute_types=_guess_types(columns, header, sample))
+    mapping = Mapping(columns=columns, attribute_types=_guess_types(importer, columns, header, sample))
     return mapping, notes
 
 
@@ -64,7 +64,12 @@ def complete_mapping(
                 notes.append(f"Column {name!r}: day and month cannot be told apart; it is read as {found}.")
     decimal = mapping.decimal
     if decimal is None:
-        numbers = [text for name in mapping.columns if kinds[name] is FieldType.NUMBER for text in cells[name]]
+        numbers = [
+            text
+            for name, target in mapping.columns.items()
+            if kinds[name] is FieldType.NUMBER or mapping.attribute_types.get(_attribute(target)) == FieldType.NUMBER
+            for text in cells[name]
+        ]
         decimal = guess_decimal(numbers) or "."
     return msgspec.structs.replace(mapping, date_formats=formats, decimal=decimal), notes
 
@@ -143,31 +148,43 @@ def _guess_email(
             return
 
 
-def _guess_types(columns: dict[str, str], header: Sequence[str], sample: Sequence[Sequence[str]]) -> dict[str, str]:
+def _guess_types(
+    importer: Importer, columns: dict[str, str], header: Sequence[str], sample: Sequence[Sequence[str]]
+) -> dict[str, str]:
     """Types of custom fields whose sample is numbers, yes/no or dates without exception."""
     types: dict[str, str] = {}
-    for index, name in enumerate(header):
-        target = columns.get(name, "")
-        cells = _column(index, sample) if target.startswith("attributes.") else []
-        if not cells:
-            continue
+    filled = {name: cells for index, name in enumerate(header) if (cells := _column(index, sample))}
+    custom = {name: filled[name] for name in filled if columns.get(name, "").startswith("attributes.")}
+    numeric = [
+        cells
+        for name, cells in filled.items()
+        if _are_numbers(cells, ".") or _are_numbers(cells, ",")
+        if name in custom or (name in columns and find_field(importer, columns[name]).type is FieldType.NUMBER)
+    ]
+    decimal = guess_decimal([cell for cells in numeric for cell in cells]) or "."
+    for name, cells in custom.items():
+        target = _attribute(columns[name])
         # "007" is a code, not seven.
-        if all(_is(parse_decimal, cell) for cell in cells) and not any(re.match(r"0\d", cell) for cell in cells):
-            types[_attribute(target)] = "number"
+        if _are_numbers(cells, decimal) and not any(re.match(r"0\d", cell) for cell in cells):
+            types[target] = "number"
         elif all(_is(parse_boolean, cell) for cell in cells):
-            types[_attribute(target)] = "boolean"
+            types[target] = "boolean"
         else:
             form, ambiguous = guess_date_format(cells[:50])
             if form and not ambiguous and guess_date_format(cells)[0] == form and all(map(str.strip, cells)):
-                types[_attribute(target)] = (
-                    "date" if "%H" not in form and all(len(cell) <= _LONGEST_DAY for cell in cells) else "datetime"
-                )
+                is_day = "%H" not in form and all(len(cell) <= _LONGEST_DAY for cell in cells)
+                types[target] = "date" if is_day else "datetime"
     return types
 
 
-def _is(parse: Any, text: str) -> bool:
+def _are_numbers(cells: Sequence[str], decimal: str) -> bool:
+    """Whether each is a number with this decimal sign; "1.10.25" is a version or a date, not grouped thousands."""
+    return all(_is(parse_decimal, cell, decimal) and (cell.count(".") <= 1 or "," in cell) for cell in cells)
+
+
+def _is(parse: Any, *arguments: str) -> bool:
     try:
-        parse(text)
+        parse(*arguments)
     except RowRejected:
         return False
     return True

@@ -49,7 +49,7 @@ def detect_format(path: Path, *, encoding: str | None = None, delimiter: str | N
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise NotReadable(f"{delimiter!r} cannot be a delimiter: give one character, such as ';' or a tab.")
     if not path.is_file() or not path.stat().st_size:
-        raise NotReadable(f"{path.name} is empty or not a file.")
+        raise NotReadable("The file is empty.")
     name = check_encoding(encoding) if encoding else detect_encoding(path)
     return CsvFormat(encoding=name, delimiter=delimiter or sniff_delimiter(_head(path, name)))
 
@@ -108,11 +108,11 @@ class CsvFile:
             cells, problem = next((cells, problem) for cells, problem in records if cells or problem)
         except StopIteration:
             self._text.close()
-            raise NotReadable(f"{path.name} has no header row.") from None
+            raise NotReadable("The file has no header row.") from None
         if problem or len(cells) > MAX_COLUMNS:
             self._text.close()
             reason = problem[1] if problem else f"it has {len(cells)} columns, {MAX_COLUMNS} at most are read"
-            raise NotReadable(f"The header of {path.name} cannot be read: {reason}.")
+            raise NotReadable(f"The header of the file cannot be read: {reason}.")
         self.header = unique_names(cells)
         self._width = len(cells)
         self._rows = records

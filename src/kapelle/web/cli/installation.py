@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import django
+import django.db
 from django.db import connection
 
 from kapelle.kernel import config as kernel_config
+from kapelle.kernel.errors import KapelleError
 from kapelle.kernel.postgres import check_external, running
 from kapelle.web.database import database_settings
 
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from kapelle.kernel.config import Config
 
 OWNER = ""
+
+
+class NotSetUp(KapelleError):
+    """There is no database that commands could work with."""
+
+    code = "not_set_up"
+    status = 503
 
 
 def start_django(role: str | None = None) -> None:
@@ -42,6 +51,18 @@ def open_installation() -> Iterator[Config]:
         role = connection.settings_dict["OPTIONS"].get("assume_role", OWNER)
         connection.settings_dict.update(database_settings(config, role))  # a first start knows its address only now
         try:
+            _check(config)
             yield config
         finally:
             connection.close()
+
+
+def _check(config: Config) -> None:
+    """Raises NotSetUp in place of the driver's words."""
+    try:
+        connection.ensure_connection()
+    except django.db.Error as error:
+        raise NotSetUp(
+            f"The database of {config.home} cannot be used: {str(error).splitlines()[0]}."
+            " A new installation is set up by `kapelle up` or `kapelle migrate`; `kapelle doctor` says more."
+        ) from error
