@@ -103,7 +103,9 @@ def test_from_an_event_to_a_click(live: Live, keys: dict[str, str]) -> None:
         return live.request("GET", f"/api/v1/campaigns/{campaign['id']}/report", key=admin)[1]
 
     wait_until(
-        lambda: report()["clicked"] == 1 and report()["unsubscribed"] == 1, seconds=15, what=f"report {report()}"
+        lambda: report()["clicked"]["human"] == 1 and report()["unsubscribed"] == 1,
+        seconds=15,
+        what=f"report {report()}",
     )
     final = report()
     assert (final["recipients"], final["sent"], final["delivered"]) == (2, 2, 2)
