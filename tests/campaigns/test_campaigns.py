@@ -115,6 +115,23 @@ def test_a_campaign_goes_out_once_and_its_report_adds_up(
     }  # fmt: skip
 
 
+def test_a_mail_that_was_refused_takes_nothing_from_what_was_delivered(
+    api: Any, workspace: WorkspaceInfo, now: datetime, draft: str, members: list[UUID]
+) -> None:
+    members.extend(add_customers(workspace, now, [{"email": "good@example.test"}, {"email": "gone@example.test"}]))
+    box = Box()
+    box.refuse["gone@example.test"] = "550 5.1.1 no such user"
+    with smtp_server(box) as port:
+        add_account(workspace, now, port)
+        api.post(f"/campaigns/{draft}/send", status=202)
+        fill(workspace, draft, now)
+        fill(workspace, draft, now)
+        send_until(lambda: api.get(f"/campaigns/{draft}")["state"] == "sent")
+    report = api.get(f"/campaigns/{draft}/report")
+    counts = {name: report[name] for name in ("sent", "delivered", "bounced", "failed")}
+    assert counts == {"sent": 1, "delivered": 1, "bounced": 1, "failed": 1}
+
+
 def _react(workspace: WorkspaceInfo, draft: str, box: Box, now: datetime) -> None:
     """p1 opens, p2 clicks twice and buys, p3's machine opens, p4 unsubscribes, p5 buys without a click."""
     with workspace_scope(workspace.id):

@@ -17,8 +17,8 @@ MAX_LINKS = 100
 _LEDGER = "FROM sends WHERE workspace_id = %(workspace)s AND source_id = %(campaign)s AND source_kind = 'campaign'"
 _COUNTS = f"SELECT status, reason, count(*) {_LEDGER} GROUP BY status, reason"
 _REACTIONS = f"""
-SELECT count(delivered_at) AS delivered, count(bounced_at) AS bounced, count(opened_at) AS opened,
-       count(machine_opened_at) AS machine_opened, count(clicked_at) AS clicked,
+SELECT count(delivered_at) FILTER (WHERE bounced_at IS NULL) AS delivered, count(bounced_at) AS bounced,
+       count(opened_at) AS opened, count(machine_opened_at) AS machine_opened, count(clicked_at) AS clicked,
        count(machine_clicked_at) AS machine_clicked, count(unsubscribed_at) AS unsubscribed
 {_LEDGER}
 """
@@ -67,7 +67,7 @@ def read_report(campaign_id: UUID, *, now: datetime) -> dict[str, Any]:
         links = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     by_status = _sum(counts)
     after_click, after_send = _goal("clicked_at", facts), _goal("sent_at", facts)
-    delivered = reactions["delivered"] - reactions["bounced"]
+    delivered = reactions["delivered"]
     return {
         "campaign_id": campaign_id,
         "state": campaign.state,
