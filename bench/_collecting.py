@@ -1,27 +1,18 @@
-"""Shared by the collect figures: an installation of its own, who used how much processor, the line of JSON."""
+"""For collect figures: PostgreSQL, an edge and a projector as processes, and who used how much processor."""
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import shutil
 import signal
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
-
-from kapelle.kernel import config as kernel_config  # noqa: E402  # the path comes first
-from kapelle.kernel.postgres import Cluster  # noqa: E402
-from live import free_port, wait_until  # noqa: E402
+from harness import HOME, free_port, wait_until
+from kapelle.kernel import config as kernel_config
+from kapelle.kernel.postgres import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +26,14 @@ class Collecting:
     """PostgreSQL with the product's settings, an edge, and (unless told not to) a projector."""
 
     projector: bool = True
-    home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="kapelle-bench-")))
+    home: Path = HOME
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     write_key: str = ""
 
     def __enter__(self) -> Self:
         self.port = free_port()
-        outer = {k: v for k, v in os.environ.items() if not k.startswith(("KAPELLE_", "DATABASE_", "CLICKHOUSE_"))}
-        self.environment = {**outer, "KAPELLE_HOME": str(self.home), "PORT": str(self.port)}
-        self.config = replace(kernel_config.load({}), home=self.home, port=self.port)
+        self.environment = {**os.environ, "PORT": str(self.port)}
+        self.config = replace(kernel_config.load(), port=self.port)
         self.cluster = Cluster(self.config)
         self.cluster.start()
         self.cli("migrate")
@@ -60,7 +50,6 @@ class Collecting:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=20)
         self.cluster.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
 
     def cli(self, *arguments: str) -> str:
         done = subprocess.run([*CLI, *arguments], env=self.environment, capture_output=True, text=True, check=False)
@@ -103,22 +92,3 @@ def _cpu_seconds(pid: int) -> float:
 def shares(before: dict[str, float], after: dict[str, float], seconds: float) -> dict[str, float]:
     """Processors used by each part, averaged over `seconds`."""
     return {name: round((after[name] - before.get(name, 0)) / seconds, 2) for name in after}
-
-
-def report(figure: str, unit: str, runs: list[float], **facts: Any) -> None:
-    """Print the figure as one line of JSON."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    line = {
-        "figure": figure,
-        "unit": unit,
-        "runs": [round(run) for run in runs],
-        "median": round(statistics.median(runs)),
-        **facts,
-        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
-        "load_before": os.getloadavg()[0],
-        "commit": commit.stdout.strip(),
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-    print(json.dumps(line))

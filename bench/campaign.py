@@ -6,50 +6,34 @@ Counted from the sender's start to the last row recorded: claims, facts, Liquid,
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import re
-import resource
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
-import django
+from django.db import connection
 
-os.environ.setdefault("KAPELLE_HOME", tempfile.mkdtemp(prefix="kapelle-bench-"))  # the sender inherits it
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kapelle.web.settings")
-django.setup()
+from harness import Size, arguments, database, free_port, report
+from kapelle.accounts.actions import create_workspace
+from kapelle.catalog.models import Order, OrderLine, Product
+from kapelle.channels.email.actions import save_account
+from kapelle.channels.email.contracts import TlsMode
+from kapelle.customers.models import Customer
+from kapelle.events.actions import open_batch
+from kapelle.kernel.clock import utc_now
+from kapelle.kernel.ids import uuid7
+from kapelle.kernel.templates import Parts
+from kapelle.kernel.tenancy import workspace_scope
+from kapelle.messaging.actions import create_mailing, fill_mailing, mark_filled, save_template_version
+from kapelle.messaging.contracts import Lane, NewMailing, SourceKind
+from kapelle.messaging.queries import load_mailing
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from kapelle.accounts.actions import create_workspace  # noqa: E402
-from kapelle.catalog.models import Order, OrderLine, Product  # noqa: E402
-from kapelle.channels.email.actions import save_account  # noqa: E402
-from kapelle.channels.email.contracts import TlsMode  # noqa: E402
-from kapelle.customers.models import Customer  # noqa: E402
-from kapelle.events.actions import open_batch  # noqa: E402
-from kapelle.kernel import config as kernel_config  # noqa: E402
-from kapelle.kernel.clock import utc_now  # noqa: E402
-from kapelle.kernel.ids import uuid7  # noqa: E402
-from kapelle.kernel.postgres import running  # noqa: E402
-from kapelle.kernel.templates import Parts  # noqa: E402
-from kapelle.kernel.tenancy import workspace_scope  # noqa: E402
-from kapelle.messaging.actions import create_mailing, fill_mailing, mark_filled, save_template_version  # noqa: E402
-from kapelle.messaging.contracts import Lane, NewMailing, SourceKind  # noqa: E402
-from kapelle.messaging.queries import load_mailing  # noqa: E402
-from kapelle.messaging.tasks.sender import run  # noqa: E402
-from kapelle.web.database import database_settings  # noqa: E402
-
+SINK = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
 MJML = """<mjml><mj-head><mj-attributes><mj-all font-family="Arial" /></mj-attributes></mj-head>
 <mj-body background-color="#f4f4f4">
 <mj-section><mj-column><mj-text font-size="20px">Hello {{ customer.first_name | default: "you" }},</mj-text>
@@ -62,19 +46,6 @@ your size is {{ attributes.size }}, your points: {{ attributes.points }}.</mj-te
 <mj-section><mj-column><mj-text><a href="https://shop.example/new">New</a> · <a href="https://shop.example/size">
 Sizes</a> · <a href="{{ view_url }}">In the browser</a> · <a href="{{ unsubscribe_url }}">Unsubscribe</a></mj-text>
 </mj-column></mj-section></mj-body></mjml>"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def sender() -> None:
-    """The process under measurement."""
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    run(stop)
 
 
 def prepare(customers: int, port: int) -> tuple[Any, Any]:
@@ -139,7 +110,7 @@ def measure(workspace: Any, source_id: Any) -> dict[str, float]:
         "SELECT count(*), count(sent_at), extract(epoch FROM max(sent_at) - min(sent_at)) FROM sends"
         " WHERE workspace_id = %s AND source_id = %s"
     )
-    process = subprocess.Popen([sys.executable, __file__, "--as-sender"])
+    process = subprocess.Popen([sys.executable, "-m", "kapelle.web.cli", "worker", "sender"])
     try:
         while True:
             time.sleep(0.5)
@@ -160,53 +131,30 @@ def measure(workspace: Any, source_id: Any) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mails", type=int, default=20_000)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--sink", default=shutil.which("smtp-sink") or "/usr/sbin/smtp-sink")
-    parser.add_argument("--as-sender", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.as_sender:
-        sender()
-        return
-
-    config, port, runs = kernel_config.load(), free_port(), []
-    sink = subprocess.Popen([arguments.sink, "-u", "nobody", f"127.0.0.1:{port}", "100"])
+    options = arguments(__doc__, mails=Size(20_000, 500))
+    port, fills, runs = free_port(), [], []
+    sink = subprocess.Popen([SINK, "-u", "nobody", f"127.0.0.1:{port}", "100"])
     try:
-        with running(config):
-            connection.settings_dict.update(database_settings(config, ""))
-            call_command("migrate", verbosity=0)
-            connection.close()
-            connection.settings_dict.update(database_settings(config, "kapelle_app"))
-            workspace, template_id = prepare(arguments.mails, port)
-            fills = []
-            for version in range(1, arguments.runs + 1):
+        with database():
+            workspace, template_id = prepare(options.mails, port)
+            for version in range(1, options.runs + 1):
                 source_id, seconds = fill(workspace, template_id, version)
-                fills.append(arguments.mails / seconds)
+                fills.append(options.mails / seconds)
                 runs.append(measure(workspace, source_id))
-            connection.close()
     finally:
         sink.terminate()
-        shutil.rmtree(config.home, ignore_errors=True)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    sink_cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        json.dumps(
-            {
-                "figure": "personalised mails/s, one sender, to smtp-sink",
-                "unit": "mails/s",
-                "mails_a_run": arguments.mails,
-                "runs": [{name: round(value, 2) for name, value in run.items()} for run in runs],
-                "median": round(statistics.median(run["mails_s"] for run in runs)),
-                "peak_rss_mb": round(max(run["rss_mb"] for run in runs)),
-                "ledger_rows_s": round(statistics.median(fills)),
-                "children_cpu_s": round(sink_cpu.ru_utime + sink_cpu.ru_stime, 1),
-                "commit": commit.stdout.strip(),
-            },
-            indent=2,
-        )
+        sink.wait()
+    report(
+        "campaign_hand_off",
+        "mails/s",
+        [run["mails_s"] for run in runs],
+        options,
+        sender_rss_mb=round(max(run["rss_mb"] for run in runs)),
+        sender_cpu_ms_a_mail=round(statistics.median(run["cpu_ms_a_mail"] for run in runs), 2),
+        ledger_rows_s=round(statistics.median(fills)),
     )
 
 
 if __name__ == "__main__":
+    assert Path(SINK).exists(), "this needs smtp-sink: apt-get install postfix"
     main()

@@ -20,11 +20,10 @@ from typing import Any
 
 import psycopg
 
-from _collecting import report
+from harness import Live, Size, arguments, client_cpu, installation, percentile, report, wait_until
 from kapelle.kernel import config as kernel_config
 from kapelle.kernel.columnar.client import connect
 from kapelle.kernel.postgres import database_url
-from live import Live, installation, wait_until
 
 BATCH = 20
 _NAMES = ("Product Viewed", "Product Added", "Product List Viewed", "Checkout Started")
@@ -110,7 +109,7 @@ class Road:
 
 def measure(live: Live, road: Road, key: str, options: argparse.Namespace) -> dict[str, Any]:
     """One run: pace, then wait until the road is empty."""
-    before = road.columnar_events()
+    before, own = road.columnar_events(), client_cpu()
     load = Load(live.port, key, options.rate, options.customers)
     began = time.monotonic()
     sending = asyncio.run(load.run(options.seconds, options.connections))
@@ -119,39 +118,41 @@ def measure(live: Live, road: Road, key: str, options: argparse.Namespace) -> di
         lambda: road.columnar_events() - before == load.accepted, seconds=30, what="columnar has every event once"
     )
     whole = time.monotonic() - began
-    waits = sorted(load.seconds)
     return {
         "rate": load.accepted / whole,
         "sent_per_s": round(load.accepted / sending),
         "drained_after_s": round(whole - sending, 1),
         "refused": load.refused,
-        "p50_ms": round(statistics.median(waits) * 1000, 1),
-        "p99_ms": round(waits[int(len(waits) * 0.99)] * 1000, 1),
+        "p50_ms": percentile(load.seconds, 0.5) * 1000,
+        "p99_ms": percentile(load.seconds, 0.99) * 1000,
+        "client_cpu": (client_cpu() - own) / whole,
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=float, default=10_000, help="events a second to send")
-    parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--customers", type=int, default=20_000)
-    options = parser.parse_args()
+    options = arguments(
+        __doc__,
+        rate=Size(10_000, 2_000, "events a second to send"),
+        seconds=Size(20, 4),
+        connections=Size(8, 8),
+        customers=Size(20_000, 2_000),
+    )
     with installation() as live:
         live.cli("workspace", "create", "bench")
         key = live.cli("key", "create", "--workspace", "bench", "--name", "bench", "--scope", "write")
         road = Road(live)
-        warm = argparse.Namespace(**{**vars(options), "seconds": 5.0})
-        measure(live, road, key, warm)
+        measure(live, road, key, argparse.Namespace(**{**vars(options), "seconds": 5}))
         results = [measure(live, road, key, options) for _ in range(options.runs)]
     report(
-        f"{BATCH}-event batches from HTTP to columnar, paced at {options.rate:.0f}/s for {options.seconds:.0f} s",
+        f"collect_batch_of_{BATCH}",
         "events/s",
         [result["rate"] for result in results],
-        **{name: [result[name] for result in results] for name in results[0] if name != "rate"},
+        options,
+        p50_ms=statistics.median(result["p50_ms"] for result in results),
+        p99_ms=statistics.median(result["p99_ms"] for result in results),
+        cpu=statistics.median(result["client_cpu"] for result in results),
+        **{name: [result[name] for result in results] for name in ("sent_per_s", "drained_after_s", "refused")},
         indexes_on_events=2,
-        customers=options.customers,
     )
 
 

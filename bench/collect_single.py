@@ -6,9 +6,9 @@ Everything stands on this machine: wrk, the edge, PostgreSQL with fsync, and the
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _collecting import Collecting, report, shares
+from _collecting import Collecting, shares
+from harness import Size, arguments, report
 
 _SCRIPT = """
 local head = '{"type":"track","event":"Product Viewed","userId":"user-'
@@ -45,7 +46,7 @@ def load(collecting: Collecting, seconds: int, connections: int) -> dict[str, An
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_SCRIPT.replace("AUTHORIZATION", token).replace("SEED", str(time.time_ns() % 2**31)))
         script.flush()
-        before = collecting.cpu()
+        before, own = collecting.cpu(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [
                 "wrk",
@@ -62,29 +63,29 @@ def load(collecting: Collecting, seconds: int, connections: int) -> dict[str, An
         )
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     result["cpu"] = shares(before, collecting.cpu(), seconds)
+    wrk = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result["client_cpu"] = (wrk.ru_utime + wrk.ru_stime - own.ru_utime - own.ru_stime) / seconds
     return result
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--without-projector", action="store_true")
-    options = parser.parse_args()
+    options = arguments(
+        __doc__, {"without_projector": "leave the inbox as it grows"}, seconds=Size(10, 3), connections=Size(32, 32)
+    )
     with Collecting(projector=not options.without_projector) as collecting:
         load(collecting, 3, options.connections)  # first plans, first pages
         results = [load(collecting, options.seconds, options.connections) for _ in range(options.runs)]
     assert not any(result["failed"] for result in results), results
     report(
-        f"single events acknowledged, {options.connections} connections"
-        + (", projector off" if options.without_projector else ", projector on"),
+        "collect_single",
         "events/s",
         [result["requests"] / result["microseconds"] * 1e6 for result in results],
-        p50_ms=round(statistics.median(result["p50"] for result in results) / 1000, 1),
-        p99_ms=round(statistics.median(result["p99"] for result in results) / 1000, 1),
+        options,
+        p50_ms=statistics.median(result["p50"] for result in results) / 1000,
+        p99_ms=statistics.median(result["p99"] for result in results) / 1000,
+        cpu=statistics.median(result["client_cpu"] for result in results),
         max_ms=round(max(result["max"] for result in results) / 1000, 1),
-        cpu=results[-1]["cpu"],
+        processors=results[-1]["cpu"],
     )
 
 

@@ -7,44 +7,21 @@ Prints JSON, the median of the rounds. Wanted: >= 150,000 events/s.
 
 from __future__ import annotations
 
-import argparse
-import atexit
-import json
-import os
-import shutil
-import statistics
-import sys
-import tempfile
 import threading
 import time
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
-os.environ["KAPELLE_HOME"] = tempfile.mkdtemp(prefix="kapelle-bench-")
-atexit.register(shutil.rmtree, os.environ["KAPELLE_HOME"], ignore_errors=True)
-os.environ["DJANGO_SETTINGS_MODULE"] = "kapelle.web.settings"
+from django.db import connection
 
-import django  # noqa: E402  # the home comes first
-
-django.setup()
-
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from columnar_host import Host  # noqa: E402
-from kapelle.accounts.actions import create_workspace  # noqa: E402
-from kapelle.events.actions import close_batch, open_batch  # noqa: E402
-from kapelle.events.tasks.columnar_writer import rebuild_now  # noqa: E402
-from kapelle.kernel import config as kernel_config  # noqa: E402
-from kapelle.kernel.columnar.client import connect  # noqa: E402
-from kapelle.kernel.postgres import running  # noqa: E402
-from kapelle.kernel.row_security import APP_ROLE  # noqa: E402
-from kapelle.kernel.tenancy import workspace_scope  # noqa: E402
-from kapelle.web.database import database_settings  # noqa: E402
-from kapelle.web.subscriptions import MIRRORS  # noqa: E402
+from harness import HOME, Host, Size, arguments, client_cpu, database, report
+from kapelle.accounts.actions import create_workspace
+from kapelle.events.actions import close_batch, open_batch
+from kapelle.events.tasks.columnar_writer import rebuild_now
+from kapelle.kernel import config as kernel_config
+from kapelle.kernel.columnar.client import connect
+from kapelle.kernel.tenancy import workspace_scope
+from kapelle.web.subscriptions import MIRRORS
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -98,44 +75,51 @@ def one_round(workspace_id: UUID, total: int, rate: int) -> dict[str, float]:
         copied = max(copied, rows)
 
     ingest.start()
-    began = time.monotonic()
+    began, own = time.monotonic(), client_cpu()
     try:
         rebuild_now(kernel_config.load(), MIRRORS, reason="bench", report=note)
         seconds = time.monotonic() - began
     finally:
         ingest.stopping.set()
         ingest.join()
-    return {"events_per_s": round(copied / seconds), "seconds": round(seconds, 2), "ingested_beside": ingest.appended}
+    return {
+        "events_per_s": copied / seconds,
+        "seconds": round(seconds, 2),
+        "ingested_beside": ingest.appended,
+        "client_cpu": (client_cpu() - own) / seconds,
+    }
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--events", type=int, default=5_000_000)
-    options.add_argument("--ingest", type=int, default=2_000, help="events a second appended beside the rebuild")
-    options.add_argument("--rounds", type=int, default=3)
-    chosen = options.parse_args()
-    with running(kernel_config.load()) as url:
-        connection.settings_dict.update(database_settings(kernel_config.load(), ""))
-        call_command("migrate", verbosity=0)
-        connection.close()
-        connection.settings_dict.update(database_settings(kernel_config.load(), APP_ROLE))
-        host = Host(Path(os.environ["KAPELLE_HOME"])).start()
+    options = arguments(
+        __doc__,
+        events=Size(5_000_000, 100_000),
+        ingest=Size(2_000, 2_000, "events a second appended beside the rebuild"),
+    )
+    with database():
+        host = Host(HOME).start()
         try:
             workspace = create_workspace(slug="bench", name="Bench", now=NOW)
             with connection.cursor() as cursor:
                 for month in range(13):
                     first = date(2025 + (11 + month) // 12, (11 + month) % 12 + 1, 1)
                     cursor.execute("SELECT ensure_events_partition(%s)", [first])
-            for first_row in range(0, chosen.events, BATCH):
-                append(workspace.id, first_row, chosen.events)
-            rounds = [one_round(workspace.id, chosen.events, chosen.ingest) for _ in range(chosen.rounds)]
+            for first_row in range(0, options.events, BATCH):
+                append(workspace.id, first_row, options.events)
+            rounds = [one_round(workspace.id, options.events, options.ingest) for _ in range(options.runs)]
             kept = connect(kernel_config.load()).query("SELECT count(), uniqExact(id) FROM events")[0]
             assert kept[0] == kept[1], kept
         finally:
             host.stop()
-        del url
-    median = statistics.median(found["events_per_s"] for found in rounds)
-    print(json.dumps({"median_events_per_s": median, "rounds": rounds, "load": os.getloadavg()}))
+    report(
+        "columnar_rebuild",
+        "events/s",
+        [found["events_per_s"] for found in rounds],
+        options,
+        cpu=rounds[-1]["client_cpu"],
+        seconds=[found["seconds"] for found in rounds],
+        ingested_beside=[found["ingested_beside"] for found in rounds],
+    )
 
 
 if __name__ == "__main__":

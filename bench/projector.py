@@ -6,31 +6,31 @@ product's settings. Prints JSON.
 
 from __future__ import annotations
 
-import argparse
 import cProfile
-import json
-import os
-import platform
 import pstats
 import random
 import resource
-import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import django
 import msgspec
 import psycopg
 from django.db import connections
 
+from harness import Size, arguments, database, report
+from kapelle.accounts.actions import create_workspace
+from kapelle.customers.actions import EventResolver, ProfileProjection
+from kapelle.events.tasks.projector import LOOPS, Projector, tune_process
+from kapelle.events.wire import COPY_HEADER, COPY_INBOX_SQL, COPY_TRAILER, pack_row
+from kapelle.kernel.ids import uuid7
+from kapelle.kernel.row_security import PROJECTOR_ROLE
+
 if TYPE_CHECKING:
+    import argparse
     from uuid import UUID
 
 BATCH = 20
@@ -54,9 +54,6 @@ def event(customer: int) -> dict[str, Any]:
 
 
 def fill(dsn: str, workspace_id: UUID, customers: range, events: int) -> None:
-    from kapelle.events.wire import COPY_HEADER, COPY_INBOX_SQL, COPY_TRAILER, pack_row  # noqa: PLC0415
-    from kapelle.kernel.ids import uuid7  # noqa: PLC0415
-
     now = datetime.now(UTC)
     with psycopg.connect(dsn) as edge, edge.cursor().copy(COPY_INBOX_SQL) as copy:
         copy.write(COPY_HEADER)
@@ -74,8 +71,6 @@ def fill(dsn: str, workspace_id: UUID, customers: range, events: int) -> None:
 
 def drain(profile: bool) -> float:
     """Empty the inbox with as many loops as `kapelle worker projector` has; returns seconds."""
-    from kapelle.customers.actions import EventResolver, ProfileProjection  # noqa: PLC0415
-    from kapelle.events.tasks.projector import LOOPS, Projector, tune_process  # noqa: PLC0415
 
     def loop() -> None:
         projector = Projector([EventResolver()], [ProfileProjection()])
@@ -99,34 +94,16 @@ def drain(profile: bool) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=60_000)
-    parser.add_argument("--customers", type=int, default=20_000)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--new", action="store_true", help="every event comes from a customer never seen before")
-    parser.add_argument("--profile", action="store_true", help="print where the time goes")
-    options = parser.parse_args()
-    os.environ["KAPELLE_HOME"] = tempfile.mkdtemp(prefix="kapelle-bench-")
-    os.environ["DJANGO_SETTINGS_MODULE"] = "kapelle.web.settings"
-    os.environ["KAPELLE_DATABASE_ROLE"] = ""
-    from kapelle.kernel import config  # noqa: PLC0415
-    from kapelle.kernel.postgres import database_url, running  # noqa: PLC0415
-
-    with running(config.load()):
-        django.setup()
-        dsn = database_url(config.load())
-        print(json.dumps(measure(dsn, options), indent=2))
+    flags = {
+        "new": "every event comes from a customer never seen before",
+        "profile": "print where the time goes",
+    }
+    options = arguments(__doc__, flags, events=Size(60_000, 4_000), customers=Size(20_000, 2_000))
+    with database(PROJECTOR_ROLE) as dsn:
+        measure(dsn, options)
 
 
-def measure(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
-
-    from kapelle.accounts.actions import create_workspace  # noqa: PLC0415
-
-    call_command("migrate", verbosity=0)
-    connection.close()
-    connection.settings_dict["OPTIONS"]["assume_role"] = "kapelle_projector"
+def measure(dsn: str, options: argparse.Namespace) -> None:
     workspace = create_workspace(slug="bench", name="Bench", now=datetime.now(UTC))
     fill(dsn, workspace.id, range(options.customers), options.customers)
     first = drain(profile=False)
@@ -138,28 +115,23 @@ def measure(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
         before = time.process_time()
         seconds = drain(options.profile and run == options.runs - 1)
         cpu.append(round((time.process_time() - before) / seconds, 2))
-        rates.append(round(options.events / seconds))
+        rates.append(options.events / seconds)
     with psycopg.connect(dsn) as owner:
         owner.execute("SELECT set_config('kapelle.workspace', %s, true)", [str(workspace.id)])
         counted = owner.execute("SELECT count(*) FROM events").fetchone()
     assert counted == (options.customers + options.runs * options.events,), counted
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "figure": f"projector alone, {BATCH}-event requests, {'new' if options.new else 'known'} customers",
-        "unit": "events/s",
-        "median": statistics.median(rates),
-        "runs": rates,
-        "first_filling": round(options.customers / first),
-        "projector_cpu": cpu,
-        "indexes_on_events": 2,
-        "customers": options.customers,
-        "events_a_run": options.events,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
-        "commit": commit.stdout.strip(),
-    }
+    report(
+        f"projector_{'new' if options.new else 'known'}_customers",
+        "events/s",
+        rates,
+        options,
+        events_a_request=BATCH,
+        first_filling=round(options.customers / first),
+        projector_cpu=cpu,
+        indexes_on_events=2,
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    )
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
     main()
