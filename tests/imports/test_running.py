@@ -186,6 +186,7 @@ def test_uploads_that_cannot_be_used_are_refused_with_the_reason(api: Api) -> No
     assert send(b"id\n1\n", kind="planets") == (404, "not_found")
     assert send(b"id\n1\n", mapping="{}") == (422, "mapping_invalid")
     assert send(b"id\n1\n", mapping="nonsense") == (422, "mapping_invalid")
+    assert send(b"color\nred\n") == (422, "mapping_invalid")  # nothing says who it is
     assert send(b"id\n1\n", encoding="klingon") == (422, "file_not_readable")
     assert set(uploads.glob("*")) == before  # nothing is left behind
 

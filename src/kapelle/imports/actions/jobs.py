@@ -11,9 +11,10 @@ import msgspec
 from procrastinate.contrib.django import app
 
 from kapelle.accounts.actions import record_audit
+from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.imports.actions.mapping import SAMPLE_ROWS, complete_mapping, decode_mapping, guess_mapping
 from kapelle.imports.actions.reading import CsvFile, CsvFormat, detect_format
-from kapelle.imports.contracts import JobInfo, JobStatus, Mapping, get_importer
+from kapelle.imports.contracts import ImportContext, JobInfo, JobStatus, Mapping, get_importer
 from kapelle.imports.models import ImportJob
 from kapelle.imports.queries import find_job, job_folder, job_info
 from kapelle.kernel.errors import Conflict, KapelleError
@@ -55,12 +56,7 @@ def create_job(
         form = detect_format(path, encoding=encoding, delimiter=delimiter)
         header, sample = read_sample(path, form)
         chosen, notes = _choose_mapping(kind, mapping, header, sample)
-    except KapelleError:
-        if job_id is not None and path.parent == job_folder(job_id):
-            shutil.rmtree(path.parent, ignore_errors=True)
-        raise
-    return _keep(
-        ImportJob(
+        job = ImportJob(
             id=job_id or uuid7(),
             workspace_id=workspace_id,
             kind=kind,
@@ -79,7 +75,13 @@ def create_job(
             actor=actor,
             created_at=now,
         )
-    )
+        # What the importer finds wrong with the mapping is said now, not when the job runs.
+        get_importer(kind).parser(make_context(job, now), dict.fromkeys(chosen.columns.values(), 0))
+    except KapelleError:
+        if job_id is not None and path.parent == job_folder(job_id):
+            shutil.rmtree(path.parent, ignore_errors=True)
+        raise
+    return _keep(job)
 
 
 def _choose_mapping(
@@ -167,6 +169,17 @@ def read_sample(path: Path, form: CsvFormat) -> tuple[list[str], list[list[str]]
         return file.header, [row.cells for row in islice(file, SAMPLE_ROWS) if row.problem is None]
 
 
-def context_mapping(row: ImportJob) -> Mapping:
-    """The job's mapping as importers take it."""
-    return decode_mapping(row.mapping)
+def make_context(job: ImportJob, now: datetime) -> ImportContext:
+    """What importers need to know of the job."""
+    workspace = get_workspace_by_id(job.workspace_id)
+    mapping = decode_mapping(job.mapping)
+    return ImportContext(
+        workspace_id=job.workspace_id,
+        job_id=job.id,
+        source=f"import:{job.id}",
+        started_at=job.started_at or now,
+        now=now,
+        mapping=mapping,
+        currency=mapping.currency or workspace.currency,
+        timezone=mapping.timezone or workspace.timezone,
+    )

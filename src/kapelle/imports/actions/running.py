@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from django.db import DataError, IntegrityError, OperationalError, connection
 
-from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.imports.actions.changes import drop_marks
 from kapelle.imports.actions.error_file import append_errors
-from kapelle.imports.actions.jobs import context_mapping
+from kapelle.imports.actions.jobs import make_context
 from kapelle.imports.actions.reading import CsvFile, CsvFormat, Row
 from kapelle.imports.contracts import (
     ChunkOutcome,
-    ImportContext,
     Importer,
     JobInfo,
     JobStatus,
@@ -33,7 +31,7 @@ from kapelle.imports.contracts import (
 from kapelle.imports.models import ImportJob, ImportRowError
 from kapelle.imports.queries import errors_path, find_job, job_info
 from kapelle.kernel import faults
-from kapelle.kernel.errors import Conflict
+from kapelle.kernel.errors import Conflict, KapelleError
 from kapelle.kernel.tenancy import workspace_scope
 
 if TYPE_CHECKING:
@@ -84,6 +82,9 @@ def run_job(
             run.finish()
         except (OperationalError, psycopg.OperationalError):
             raise  # the database went away: the job stays `running` and is taken up again
+        except KapelleError as error:
+            run.fail(error.message)
+            raise
         except Exception as error:
             log.exception("import %s failed", job_id)
             run.fail(f"{type(error).__name__}: {error}")
@@ -103,22 +104,6 @@ def alone(job_id: UUID) -> Iterator[None]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 8))", [str(job_id)])
-
-
-def make_context(job: ImportJob, now: datetime) -> ImportContext:
-    """What importers need to know of the job."""
-    workspace = get_workspace_by_id(job.workspace_id)
-    mapping = context_mapping(job)
-    return ImportContext(
-        workspace_id=job.workspace_id,
-        job_id=job.id,
-        source=f"import:{job.id}",
-        started_at=job.started_at or now,
-        now=now,
-        mapping=mapping,
-        currency=mapping.currency or workspace.currency,
-        timezone=mapping.timezone or workspace.timezone,
-    )
 
 
 class _Run:

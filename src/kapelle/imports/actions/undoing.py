@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from kapelle.accounts.actions import record_audit
-from kapelle.imports.actions.running import alone, make_context
+from kapelle.imports.actions.jobs import make_context
+from kapelle.imports.actions.running import alone
 from kapelle.imports.contracts import Change, Importer, JobInfo, JobStatus, get_importer
 from kapelle.imports.models import ImportChange, ImportJob
 from kapelle.imports.queries import find_job, job_info
