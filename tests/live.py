@@ -50,32 +50,30 @@ class Live:
         self.demo = demo
         outer = {k: v for k, v in os.environ.items() if not k.startswith(("KAPELLE_", "DATABASE_", "CLICKHOUSE_"))}
         self.environment = {**outer, "KAPELLE_HOME": str(self.home), "PORT": str(self.port), **environment}
-        self.process: subprocess.Popen[str] | None = None
-        self.output: list[str] = []
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, seconds: float = 90) -> float:
         """Run `kapelle up`; returns the seconds until it said that it is ready."""
         began = time.monotonic()
         arguments = [*_CLI, "up", *([] if self.demo else ["--no-demo"])]
-        self.process = subprocess.Popen(
-            arguments, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        os.set_blocking(self.process.stdout.fileno(), False)  # type: ignore[union-attr]
-        wait_until(self._said_ready, seconds=seconds, what=f"ready; it said {''.join(self.output)}")
+        # Into a file: a pipe that nobody empties would stop the supervisor in the middle of a word.
+        with self._said.open("w") as said:
+            self.process = subprocess.Popen(arguments, env=self.environment, stdout=said, stderr=subprocess.STDOUT)
+        wait_until(self._said_ready, seconds=seconds, what="ready")
         return time.monotonic() - began
 
     def _said_ready(self) -> bool:
-        self.read_output()
         assert self.process is not None
-        assert self.process.poll() is None, "".join(self.output)
-        return READY in "".join(self.output)
+        assert self.process.poll() is None, self.read_output()
+        return READY in self.read_output()
+
+    @property
+    def _said(self) -> Path:
+        return self.home / "said"
 
     def read_output(self) -> str:
-        """All that it has said so far. Also keeps its pipe from filling up."""
-        assert self.process is not None
-        with contextlib.suppress(TypeError):  # nothing to read at the moment
-            self.output.append(self.process.stdout.read() or "")  # type: ignore[union-attr]
-        return "".join(self.output)
+        """All that it has said since its start."""
+        return self._said.read_text() if self._said.exists() else ""
 
     def stop(self, *, seconds: float = 30) -> int:
         """Ctrl-C; returns the exit status."""
@@ -83,7 +81,6 @@ class Live:
         self.process.send_signal(signal.SIGINT)
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
-            self.read_output()
             time.sleep(0.05)
         if self.process.poll() is None:
             self.process.kill()
