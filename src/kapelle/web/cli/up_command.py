@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import queue
 import sys
+import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -51,6 +54,7 @@ def run(config: Config, table: Sequence[Process], *, reload: bool = False) -> No
     for folder in (config.home, config.run_dir, config.keys_dir, config.home / "logs"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileLock(config.run_dir / "up.lock")
+    console = Console()
     _take(lock, config)
     try:
         refuse_taken_port(config)
@@ -62,7 +66,7 @@ def run(config: Config, table: Sequence[Process], *, reload: bool = False) -> No
             logs_dir=config.home / "logs",
             environ={**os.environ, **_environ(config)},
             mark=str(config.home),
-            say=_say,
+            say=console.say,
             on_ready=partial(announce, config),
             stop_within=STOP_SECONDS,
             changed=_watch_source(SOURCE) if reload else None,
@@ -73,6 +77,7 @@ def run(config: Config, table: Sequence[Process], *, reload: bool = False) -> No
             if not config.database_url:
                 Cluster(config).tidy()
     finally:
+        console.finish()
         lock.release()
 
 
@@ -116,10 +121,32 @@ def announce(config: Config) -> None:
 _KEYS = {"write": "Write", "admin": "Admin"}
 
 
-def _say(line: str) -> None:
-    with suppress(OSError):
-        sys.stderr.write(f"kapelle: {line}\n")
-        sys.stderr.flush()
+class Console:
+    """Says lines from a thread of its own: a terminal that was stopped, or a pipe that nobody empties, must not keep
+    the supervisor from restarting what died. What finds no room is left out; the logs have it."""
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[str] = queue.Queue(maxsize=1_000)
+        threading.Thread(target=self._run, name="console", daemon=True).start()
+
+    def say(self, line: str) -> None:
+        """Returns at once."""
+        with suppress(queue.Full):
+            self._lines.put_nowait(line)
+
+    def finish(self, seconds: float = 1.0) -> None:
+        """Give the last lines a moment to come out."""
+        end = time.monotonic() + seconds
+        while self._lines.unfinished_tasks and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def _run(self) -> None:
+        while True:
+            line = self._lines.get()
+            with suppress(OSError):  # the terminal may be gone; Kapelle goes on
+                sys.stderr.write(f"kapelle: {line}\n")
+                sys.stderr.flush()
+            self._lines.task_done()
 
 
 def _watch_source(folder: Path) -> Callable[[], bool]:
