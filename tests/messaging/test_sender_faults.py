@@ -58,9 +58,15 @@ def test_a_killed_sender_mails_nobody_twice(
     with smtp_server(box) as port:
         add_account(workspace, now, port)
         new = add_mailing(workspace, now, ids)
-        doomed = start_sender(f"{point}:{20 if point == 'sender.after_body' else 2}")
-        assert doomed.wait(timeout=60) == -signal.SIGKILL, "the point was never passed"
-        assert set(statuses(workspace, new).values()) != {"sent"}, "nothing was in flight"
+        # A sender serves all workspaces: it may have died over a mail that another test left behind. Then another dies.
+        for _ in range(4):
+            doomed = start_sender(f"{point}:{20 if point == 'sender.after_body' else 2}")
+            assert doomed.wait(timeout=60) == -signal.SIGKILL, "the point was never passed"
+            left = set(statuses(workspace, new).values())
+            assert left != {"sent"}, "nothing was in flight"
+            if not leaves_unknown or "handing" in left:
+                break
+            end_leases(workspace)
         end_leases(workspace)
         heir = start_sender()
         try:
