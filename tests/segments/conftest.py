@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kapelle.kernel.config import Config
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def columnar(database: str, config: Config) -> Iterator[Columnar]:
     made = Columnar(config)
     made.catch_up()
