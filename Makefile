@@ -54,8 +54,8 @@ test-long: debian install-dev ## the long proofs as well
 test-external: debian install-dev ## the suite against Debian's PostgreSQL 15
 	@tools/with_debian_postgresql.sh $(RUN)/pytest -q -n 2 --dist loadfile -m "not long and not faults"
 
-bench: install-dev ## all figures, as JSON lines; see bench/README.md
-	@tools/run_benchmarks.sh
+bench: debian install-dev ## all figures, as JSON lines (OPTIONS=--quick for a short look)
+	@tools/run_benchmarks.sh $(OPTIONS)
 
 clean: ## remove what was installed (never KAPELLE_HOME)
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
