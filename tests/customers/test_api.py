@@ -173,3 +173,11 @@ def test_the_timeline_is_read_from_its_index_in_order(road: Road, api: Api, now:
         if best < 0.05:
             break
     assert best < 0.05
+
+
+def test_a_value_that_cannot_be_stored_is_refused_and_changes_nothing(api: Api) -> None:
+    made = api.call("POST", "/customers", {"external_id": "ann", "city": "Bonn"}, status=201)
+    for value, status in (("Bo\0nn", 422), ("Bo\ud800nn", 400)):
+        api.call("PATCH", f"/customers/{made['id']}", {"city": value}, status=status)
+    api.call("POST", "/customers", {"external_id": "bob", "attributes": {"x": "\0"}}, status=422)
+    assert api.get(f"/customers/{made['id']}")["city"] == "Bonn"

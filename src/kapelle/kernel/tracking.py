@@ -45,6 +45,8 @@ def read_token(key: bytes, token: str) -> Token | None:
         raw = base64.b64decode(token.encode("ascii") + b"==", altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         return None
+    if base64.urlsafe_b64encode(raw).decode().rstrip("=") != token:
+        return None  # the last letter has bits to spare: one token has one spelling
     body, mac = raw[:_BODY_SIZE], raw[_BODY_SIZE:]
     if not hmac.compare_digest(mac, _mac(key, body)):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from django.core.exceptions import RequestDataTooBig
 from django.db import DataError, OperationalError
 from ninja import Router
@@ -65,6 +66,7 @@ def _malformed(_request: HttpRequest, error: HttpError) -> HttpResponse:
     return problem(_MalformedJson(f"{error.message}. Nothing was changed."))
 
 
+@api.exception_handler(psycopg.DataError)  # bulk statements go past Django
 @api.exception_handler(DataError)
 def _not_storable(_request: HttpRequest, error: DataError) -> HttpResponse:
     """The last net under the checks of fields; what it catches should have been refused by name."""
