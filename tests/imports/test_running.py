@@ -142,7 +142,10 @@ def test_a_job_that_lost_its_process_is_found(importing: Importing) -> None:
         assert list_stalled(before=importing.now + timedelta(minutes=3)) == [job.id]
 
 
-def test_a_job_is_worked_on_by_one_process_at_a_time(importing: Importing, owner: Any) -> None:
+def test_a_job_is_worked_on_by_one_process_at_a_time(
+    importing: Importing, owner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "LOCK_PATIENCE", 0.1)
     job = importing.prepare("customers", "id\n1\n")
     owner.execute("SELECT pg_advisory_lock(hashtextextended(%s, 8))", [str(job.id)])
     with pytest.raises(Conflict), alone(job.id):

@@ -49,6 +49,7 @@ _COLLECT = (50_000, 20, 50)
 _RAW_CELLS = 200
 _RAW_LENGTH = 500
 _TRIES = 4
+LOCK_PATIENCE = 3.0  # seconds; the session of a process that was just killed still ends its last statement
 _CONFLICTS = ("40001", "40P01")  # serialization failure, deadlock: nothing was wrong with the rows
 
 
@@ -94,16 +95,23 @@ def run_job(
 
 @contextmanager
 def alone(job_id: UUID) -> Iterator[None]:
-    """A lock of this database session: a crash frees it at once. Raises Conflict."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 8))", [str(job_id)])
-        if not cursor.fetchone()[0]:
+    """A lock of this database session: a crash frees it as soon as PostgreSQL notices. Raises Conflict."""
+    patience = time.monotonic() + LOCK_PATIENCE
+    while not _try_lock(job_id):
+        if time.monotonic() > patience:
             raise Conflict("Another process is working on this import right now.")
+        time.sleep(0.05)
     try:
         yield
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 8))", [str(job_id)])
+
+
+def _try_lock(job_id: UUID) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 8))", [str(job_id)])
+        return bool(cursor.fetchone()[0])
 
 
 class _Run:
