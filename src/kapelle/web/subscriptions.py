@@ -1,7 +1,8 @@
 """What happens after what: the whole product's upward arrows on one page.
 
 Resolvers and projections run in the projector's transaction, in this order. Mirrors are the tables that columnar keeps
-a copy of. Importers are the kinds of files that can be loaded. Chores are repeated by the sweeper.
+a copy of. Importers are the kinds of files that can be loaded. Chores are repeated by the sweeper. Personal data
+is what each module keeps about people, for who asks for a copy or to be erased.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
 from kapelle.imports.contracts import register_importer
 from kapelle.imports.tasks import REQUEUE_STALLED as REQUEUE_STALLED_IMPORTS
 from kapelle.messaging.actions import ReceiptProjection, ReceiptResolver
+from kapelle.privacy.contracts import register_personal_data
 
 if TYPE_CHECKING:
     from kapelle.events.contracts import Mirror, Projection, Resolver
     from kapelle.imports.contracts import Importer
     from kapelle.kernel.chores import Chore
+    from kapelle.privacy.contracts import PersonalData
 
 RESOLVERS: tuple[Resolver, ...] = (
     EventResolver(),  # whose identify, track, page, ... it is
@@ -44,8 +47,12 @@ CHORES: tuple[Chore, ...] = (*EVENT_CHORES, REQUEUE_STALLED_IMPORTS, REQUEUE_STA
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
 
+PERSONAL_DATA: tuple[PersonalData, ...] = ()
+
 
 def register() -> None:
     """Fill the registries that modules below hold. Called once, at start."""
     for importer in IMPORTERS:
         register_importer(importer)
+    for holder in PERSONAL_DATA:
+        register_personal_data(holder)
