@@ -38,6 +38,8 @@ class Config:
     public_url: str
     collect_rate: int
     """Events a second that one write key may send before the edge answers 429."""
+    http_allow: str
+    """Hosts inside of private networks, or on unusual ports, that may be called: `minio.lan:9000,10.0.0.5:*`."""
 
     @cached_property
     def run_dir(self) -> Path:
@@ -77,7 +79,17 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         clickhouse_cluster=env.get("CLICKHOUSE_CLUSTER") or None,
         public_url=(env.get("KAPELLE_PUBLIC_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
         collect_rate=_integer(env, "KAPELLE_COLLECT_RATE", 100_000),
+        http_allow=_http_allow(env),
     )
+
+
+def _http_allow(env: Mapping[str, str]) -> str:
+    text = env.get("KAPELLE_HTTP_ALLOW") or ""
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        host, _, port = entry.rpartition(":")
+        if not host or not (port == "*" or port.isdecimal()):
+            raise ConfigInvalid(f"KAPELLE_HTTP_ALLOW holds {entry!r}, but an entry is host:port or host:*.")
+    return text
 
 
 def _integer(env: Mapping[str, str], name: str, default: int) -> int:
