@@ -86,14 +86,14 @@ def test_the_context_of_any_event_shows_language_device_and_address(road: Road) 
         "locale": "lv-LV",
         "timezone": "Europe/Riga",
         "screen": {"width": 390, "height": 844},
-        "device": {"type": "ios"},
+        "device": {"type": "ios", "model": "iPhone16,2"},
         "os": {"name": "iOS"},
     }
     road.send(track("m1", anonymous="a1", context=context), context={"ip": "192.0.2.1"})
     road.project()
     profile = road.profile(anonymous_id="a1")
     fields = ("language", "time_zone", "screen", "device_type", "os", "ip")
-    assert [profile[name] for name in fields] == ["lv-LV", "Europe/Riga", "390x844", "ios", "iOS", "192.0.2.1"]
+    assert [profile[name] for name in fields] == ["lv-LV", "Europe/Riga", "390x844", "mobile", "iOS", "192.0.2.0"]
 
 
 def test_the_address_of_a_server_is_not_its_customers(road: Road) -> None:

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from django.db import IntegrityError, transaction
 
-from kapelle.accounts.contracts import Scope, WorkspaceInfo
+from kapelle.accounts.contracts import KeepIp, Scope, WorkspaceInfo
 from kapelle.accounts.models import ApiKey, AuditEntry, IdempotencyKey, Workspace
 from kapelle.accounts.queries import get_workspace_by_id, hash_secret
 from kapelle.kernel.errors import Conflict, Invalid, NotFound
@@ -23,6 +23,7 @@ _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no letters that are misread
 _MAX_NAME = 200
+_MAX_IDLE_MINUTES = 24 * 60
 _SECRET_LENGTH = 33  # 33 letters of 31 are 163 bits
 
 
@@ -44,6 +45,32 @@ def create_workspace(
     except IntegrityError as error:
         raise Conflict(f"There is already a workspace {slug!r}.") from error
     return get_workspace_by_id(row.id)
+
+
+def change_workspace(
+    *,
+    workspace_id: UUID,
+    now: datetime,
+    actor: str,
+    keep_ip: KeepIp | None = None,
+    session_idle_minutes: int | None = None,
+) -> WorkspaceInfo:
+    """Change what is not None; raises Invalid for an unusable value, NotFound. What was stored before stays."""
+    changes: dict[str, Any] = {}
+    if keep_ip is not None:
+        changes["keep_ip"] = keep_ip
+    if session_idle_minutes is not None:
+        if not 1 <= session_idle_minutes <= _MAX_IDLE_MINUTES:
+            raise Invalid(
+                f"A visit ends after 1 to {_MAX_IDLE_MINUTES} minutes of silence, not {session_idle_minutes}."
+            )
+        changes["session_idle_minutes"] = session_idle_minutes
+    with workspace_scope(workspace_id):
+        if changes and not Workspace.objects.filter(id=workspace_id).update(**changes):
+            raise NotFound(f"There is no workspace {workspace_id}.")
+        if changes:
+            record_audit(actor=actor, action="workspace.changed", target=str(workspace_id), now=now, **changes)
+    return get_workspace_by_id(workspace_id)
 
 
 def create_key(*, workspace_id: UUID, name: str, scope: Scope, now: datetime, actor: str) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
 
@@ -19,6 +19,14 @@ class Scope(StrEnum):
     ADMIN = "admin"  # everything
 
 
+class KeepIp(StrEnum):
+    """What is kept of a visitor's address, once it has told the country and the town."""
+
+    WHOLE = "whole"
+    TRUNCATED = "truncated"  # the network: /24 of IPv4, /48 of IPv6
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class WorkspaceInfo:
     """A brand's project."""
@@ -28,6 +36,8 @@ class WorkspaceInfo:
     name: str
     timezone: str
     currency: str
+    keep_ip: KeepIp
+    session_idle: timedelta  # a visit ends when nothing was heard for so long
 
 
 @dataclass(frozen=True, slots=True)

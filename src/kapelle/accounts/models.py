@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from kapelle.accounts.contracts import Scope
+from kapelle.accounts.contracts import KeepIp, Scope
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import TenantModel
 
@@ -17,6 +17,8 @@ class Workspace(models.Model):
     name = models.CharField(max_length=200)
     timezone = models.CharField(max_length=63, default="UTC")
     currency = models.CharField(max_length=3, default="EUR")
+    keep_ip = models.CharField(max_length=10, choices=[(kept, kept) for kept in KeepIp], default=KeepIp.TRUNCATED)
+    session_idle_minutes = models.PositiveSmallIntegerField(default=30)
     created_at = models.DateTimeField()
 
     class Meta:

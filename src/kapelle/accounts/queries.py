@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from kapelle.accounts.contracts import KeyInfo, RememberedAnswer, Scope, WorkspaceInfo
+from kapelle.accounts.contracts import KeepIp, KeyInfo, RememberedAnswer, Scope, WorkspaceInfo
 from kapelle.accounts.models import ApiKey, IdempotencyKey, Workspace
 from kapelle.kernel.errors import NotFound
 
@@ -63,7 +64,15 @@ def find_answer(key: str) -> RememberedAnswer | None:
 
 
 def _workspace_info(row: Workspace) -> WorkspaceInfo:
-    return WorkspaceInfo(id=row.id, slug=row.slug, name=row.name, timezone=row.timezone, currency=row.currency)
+    return WorkspaceInfo(
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        timezone=row.timezone,
+        currency=row.currency,
+        keep_ip=KeepIp(row.keep_ip),
+        session_idle=timedelta(minutes=row.session_idle_minutes),
+    )
 
 
 def _key_info(row: ApiKey) -> KeyInfo:

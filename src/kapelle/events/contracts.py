@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from kapelle.kernel.columnar.ddl import Table
 
 
+# The key of an event's context under which stands what was derived from the rest of it.
+DERIVED = "derived"
+LOGGED_IN, LOGGED_OUT = "logged_in", "logged_out"
+
+
 @dataclass(slots=True)
 class Event:
     """One accepted event. Only its resolver changes it after decoding: it sets `customer_id` and `origin_id`, makes
@@ -32,6 +37,7 @@ class Event:
     # (kind, value), strongest first: as sent when decoded, normalised and free of contradictions once resolved.
     identifiers: tuple[tuple[str, str], ...] = ()
     traits: dict[str, Any] = field(default_factory=dict)
+    is_bot: bool = False  # a robot's program sent it
     customer_id: UUID | None = None  # whom it belongs to now
     origin_id: UUID | None = None  # the profile that its identifier was first seen with; never rewritten
 

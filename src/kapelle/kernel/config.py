@@ -36,6 +36,8 @@ class Config:
     clickhouse_url: str | None
     clickhouse_cluster: str | None
     public_url: str
+    geo_files: str | None
+    """Databases of places, ":" between them; None: whatever lies in `home/geo`."""
     collect_rate: int
     """Events a second that one write key may send before the edge answers 429."""
     http_allow: str
@@ -64,6 +66,13 @@ class Config:
         """Events accepted while PostgreSQL was away."""
         return self.home / "spill"
 
+    @property
+    def geo_databases(self) -> list[Path]:
+        """Files in MaxMind's format that tell the town of an address; the first one's word goes first."""
+        if self.geo_files is not None:
+            return [Path(name) for name in self.geo_files.split(os.pathsep) if name]
+        return sorted((self.home / "geo").glob("*.mmdb"))
+
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
     """Read the settings; raises ConfigInvalid with the variable's name."""
@@ -78,6 +87,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         clickhouse_url=env.get("CLICKHOUSE_URL") or None,
         clickhouse_cluster=env.get("CLICKHOUSE_CLUSTER") or None,
         public_url=(env.get("KAPELLE_PUBLIC_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
+        geo_files=env.get("KAPELLE_GEO_DATABASES"),
         collect_rate=_integer(env, "KAPELLE_COLLECT_RATE", 100_000),
         http_allow=_http_allow(env),
     )

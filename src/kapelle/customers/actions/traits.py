@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize
 from kapelle.customers.contracts import EMAIL, PHONE
+from kapelle.events.contracts import DERIVED
 from kapelle.kernel.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _TEXT_TRAITS = {
     "timezone": "time_zone",
     "comment": "comment",
 }
+_DERIVED_FIELDS = ("time_zone", "country", "region", "city", "device_type", "os", "browser", "browser_version")
 _IGNORED = frozenset({"id", "userid", "anonymousid"})  # identifiers, read elsewhere
 _GENDERS = {
     **dict.fromkeys(("f", "female", "w", "woman", "ж", "жен", "женский"), "female"),
@@ -74,17 +76,15 @@ def read_traits(traits: Mapping[str, Any]) -> Traits:
 
 
 def read_context(context: Mapping[str, Any]) -> dict[str, str]:
-    """Fields that an event's context shows: language, time zone, address, device. Only what is there and usable."""
-    found: dict[str, str] = {}
+    """Fields that an event's context shows: language, time zone, address, and what was derived from it: place, device,
+    programs. Only what is there and usable."""
+    derived = context.get(DERIVED) or {}
+    found: dict[str, str] = {name: derived[name] for name in _DERIVED_FIELDS if name in derived}
     for key, column in (("locale", "language"), ("timezone", "time_zone"), ("ip", "ip")):
         value = context.get(key)
         if value and isinstance(value, str):
             found[column] = value[:MAX_TEXT]
-    device, system, screen = context.get("device"), context.get("os"), context.get("screen")
-    if isinstance(device, dict) and isinstance(kind := device.get("type"), str) and kind:
-        found["device_type"] = kind[:MAX_TEXT]
-    if isinstance(system, dict) and isinstance(name := system.get("name"), str) and name:
-        found["os"] = name[:MAX_TEXT]
+    screen = context.get("screen")
     if isinstance(screen, dict):
         width, height = screen.get("width"), screen.get("height")
         if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kapelle.events.contracts import Event, Quarantined
+from kapelle.events.actions.enriching import derive, shorten_ip
+from kapelle.events.contracts import LOGGED_IN, LOGGED_OUT, Event, Quarantined
 from kapelle.events.wire import Message, decode_request
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.timestamps import parse_timestamp
@@ -15,6 +16,7 @@ from kapelle.kernel.timestamps import parse_timestamp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kapelle.accounts.contracts import KeepIp
     from kapelle.events.tasks.claims import InboxRow
 
 RECEIPT = "receipt"
@@ -26,22 +28,22 @@ _CLOCK_TOLERANCE = timedelta(minutes=1)
 _NAMES = {"page": "Page Viewed", "screen": "Screen Viewed", "identify": "Identify", "group": "Group", "alias": "Alias"}
 
 
-def decode_rows(rows: Sequence[InboxRow]) -> tuple[list[Event], list[Quarantined]]:
+def decode_rows(rows: Sequence[InboxRow], keep_ip: KeepIp) -> tuple[list[Event], list[Quarantined]]:
     """All events of these rows, and what cannot be used. The same rows give the same events, ids apart."""
     events: list[Event] = []
     bad: list[Quarantined] = []
     for row in rows:
-        row_events, row_bad = decode_row(row)
+        row_events, row_bad = decode_row(row, keep_ip)
         events += row_events
         bad += row_bad
     return events, bad
 
 
-def decode_row(row: InboxRow) -> tuple[list[Event], list[Quarantined]]:
+def decode_row(row: InboxRow, keep_ip: KeepIp) -> tuple[list[Event], list[Quarantined]]:
     """The row's events, and what of it cannot be used."""
     context: dict[str, Any] = msgspec.json.decode(row.context)
     if row.kind.startswith(_RECEIPT_PREFIX):
-        return _decode_receipt(row, context)
+        return _decode_receipt(row, context, keep_ip)
     messages, rejected = decode_request(row.kind, row.body, row.receipt_id, row.received_at)
     events: list[Event] = []
     bad = [Quarantined(item.code, item.reason, row.received_at, item.message_id, item.body) for item in rejected]
@@ -52,11 +54,15 @@ def decode_row(row: InboxRow) -> tuple[list[Event], list[Quarantined]]:
             body = msgspec.json.encode(message)
             bad.append(Quarantined("timestamp_out_of_range", reason, row.received_at, message.message_id, body))
         else:
-            events.append(_event(message, occurred_at, row.source, context))
+            events.append(_event(message, occurred_at, row.source, context, keep_ip))
     return events, bad
 
 
-def _event(message: Message, occurred_at: datetime, source: str, seen_by_edge: dict[str, Any]) -> Event:
+def _event(
+    message: Message, occurred_at: datetime, source: str, seen_by_edge: dict[str, Any], keep_ip: KeepIp
+) -> Event:
+    properties = _properties(message)
+    is_bot = _complete_context(message, properties, seen_by_edge, keep_ip)
     return Event(
         id=uuid7(),
         kind=message.type,
@@ -65,10 +71,11 @@ def _event(message: Message, occurred_at: datetime, source: str, seen_by_edge: d
         received_at=message.received_at,
         message_id=message.message_id,
         source=source,
-        properties=_properties(message),
-        context=_context(message, seen_by_edge),
+        properties=properties,
+        context=message.context,
         identifiers=_identifiers(message),
         traits=message.traits if message.type == "identify" else {},
+        is_bot=is_bot,
     )
 
 
@@ -82,20 +89,24 @@ def _properties(message: Message) -> dict[str, Any]:
     return message.properties
 
 
-def _context(message: Message, seen_by_edge: dict[str, Any]) -> dict[str, Any]:
-    """The sender's context, completed by what the edge saw of the request.
+def _complete_context(
+    message: Message, properties: dict[str, Any], seen_by_edge: dict[str, Any], keep_ip: KeepIp
+) -> bool:
+    """Add to the sender's context what the edge saw of the request and what both tell; whether a robot sent it.
 
-    Its address and program are the customer's own only when a device sent it: those always name an anonymous id.
+    The request's address and program are the customer's own only when a device sent it: those name an anonymous id.
     """
-    context = message.context
-    if message.anonymous_id:
-        if "ip" not in context and (ip := seen_by_edge.get("ip")):
-            context["ip"] = ip
-        if "userAgent" not in context and (user_agent := seen_by_edge.get("user_agent")):
-            context["userAgent"] = user_agent
     if seen_by_edge.get("gpc"):
-        context["gpc"] = True
-    return context
+        message.context["gpc"] = True
+    is_device = bool(message.anonymous_id)
+    return derive(
+        message.context,
+        properties,
+        login_state=(LOGGED_IN if message.user_id else LOGGED_OUT) if is_device else "",
+        seen_agent=seen_by_edge.get("user_agent", "") if is_device else "",
+        seen_ip=seen_by_edge.get("ip", "") if is_device else "",
+        keep_ip=keep_ip,
+    )
 
 
 def _identifiers(message: Message) -> tuple[tuple[str, str], ...]:
@@ -129,8 +140,13 @@ def _occurred_at(message: Message, place: int) -> datetime | None:
         return None
 
 
-def _decode_receipt(row: InboxRow, context: dict[str, Any]) -> tuple[list[Event], list[Quarantined]]:
-    """A hit on one of our own links: the body names the send, the resolver finds the customer."""
+def _decode_receipt(row: InboxRow, context: dict[str, Any], keep_ip: KeepIp) -> tuple[list[Event], list[Quarantined]]:
+    """A hit on one of our own links: the body names the send, the resolver finds the customer.
+
+    Its address and program are often those of the mail service that fetched the picture: they tell nothing of people.
+    """
+    if ip := context.pop("ip", ""):
+        context["ip"] = shorten_ip(ip, keep_ip)
     try:
         body = msgspec.json.decode(row.body, type=dict[str, Any])
     except msgspec.MsgspecError as error:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from kapelle.accounts.contracts import WorkspaceInfo
     from kapelle.events.contracts import Event, OpenBatch, Projection, Resolver
     from kapelle.events.tasks.claims import InboxRow
 
@@ -46,18 +47,20 @@ class Road:
         self._resolvers = tuple(resolvers)
         self._projections = tuple(projections)
 
-    def project(self, workspace_id: UUID, rows: Sequence[InboxRow], decoded: Decoded, now: datetime) -> None:
+    def project(self, workspace: WorkspaceInfo, rows: Sequence[InboxRow], decoded: Decoded, now: datetime) -> None:
         """Bring home the events of these rows, as `decoded` from them. One that breaks is quarantined.
 
         Raises only for what is no event's fault; the caller then rolls back and tries again later.
         """
-        self._try(workspace_id, rows, decoded, now, 0)
+        self._try(workspace, rows, decoded, now, 0)
 
-    def _try(self, workspace_id: UUID, rows: Sequence[InboxRow], decoded: Decoded, now: datetime, start: int) -> None:
+    def _try(
+        self, workspace: WorkspaceInfo, rows: Sequence[InboxRow], decoded: Decoded, now: datetime, start: int
+    ) -> None:
         """Try the events at once, else in halves; `start` is the place of the first of them among those of the rows."""
         events, bad = decoded
         try:
-            with workspace_scope(workspace_id):
+            with workspace_scope(workspace.id):
                 self._project(open_batch(source=SOURCE, now=now), events, bad)
         except Exception as error:
             if not _is_about_events(error):
@@ -65,13 +68,13 @@ class Road:
             forget_known_partitions()
             logger.warning("a batch of %d events failed: %r", len(events), error)
             if len(events) <= 1:
-                self._give_up(workspace_id, events, bad, now, error)
+                self._give_up(workspace.id, events, bad, now, error)
                 return
             middle, end = start + len(events) // 2, start + len(events)
             for begin, stop in ((start, middle), (middle, end)):
                 # Afresh for every try: the failed one has left its marks on the events.
-                again = decode_rows(rows)[0][begin:stop], bad if begin == start else []
-                self._try(workspace_id, rows, again, now, begin)
+                again = decode_rows(rows, workspace.keep_ip)[0][begin:stop], bad if begin == start else []
+                self._try(workspace, rows, again, now, begin)
 
     def _project(self, batch: OpenBatch, events: list[Event], bad: list[Quarantined]) -> None:
         new = drop_seen(batch, events)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from threading import Event as Flag
     from uuid import UUID
 
+    from kapelle.accounts.contracts import WorkspaceInfo
     from kapelle.events.contracts import Projection, Resolver
+    from kapelle.events.tasks.claims import InboxRow
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +61,13 @@ class Projector:
             claim = self._claimer.claim()
             groups = claim.groups
             faults.point("projector.after_claim")
-            decoded = {workspace_id: decode_rows(rows) for workspace_id, rows in groups.items()}
+            known = [
+                (workspace, rows) for workspace_id, rows in groups.items() if (workspace := _find(workspace_id, rows))
+            ]
+            decoded = [decode_rows(rows, workspace.keep_ip) for workspace, rows in known]
             claim.wait()
-            for workspace_id, rows in groups.items():
-                if not _exists(workspace_id):
-                    logger.warning("%d requests of the deleted workspace %s are dropped", len(rows), workspace_id)
-                    continue
-                self._road.project(workspace_id, rows, decoded[workspace_id], self._clock())
+            for (workspace, rows), of_rows in zip(known, decoded, strict=True):
+                self._road.project(workspace, rows, of_rows, self._clock())
             if groups:
                 faults.point("projector.before_commit")
         if groups:
@@ -107,12 +109,12 @@ def tune_process() -> None:
     gc.set_threshold(_GC_OBJECTS, 20, 50)
 
 
-def _exists(workspace_id: UUID) -> bool:
+def _find(workspace_id: UUID, rows: Sequence[InboxRow]) -> WorkspaceInfo | None:
     try:
-        get_workspace_by_id(workspace_id)
+        return get_workspace_by_id(workspace_id)
     except NotFound:
-        return False
-    return True
+        logger.warning("%d requests of the deleted workspace %s are dropped", len(rows), workspace_id)
+        return None
 
 
 def run(stop: Flag, resolvers: Sequence[Resolver], projections: Sequence[Projection]) -> None:

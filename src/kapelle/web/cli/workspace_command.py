@@ -1,10 +1,11 @@
-"""`kapelle workspace`: create and list workspaces, and look at the events that could not be used."""
+"""`kapelle workspace`: create, change and list workspaces, and look at the events that could not be used."""
 
 from __future__ import annotations
 
 import click
 
-from kapelle.accounts.actions import create_workspace
+from kapelle.accounts.actions import change_workspace, create_workspace
+from kapelle.accounts.contracts import KeepIp
 from kapelle.accounts.queries import get_workspace, list_workspaces
 from kapelle.events.queries.registry import list_quarantine
 from kapelle.kernel.clock import utc_now
@@ -14,7 +15,7 @@ from kapelle.web.cli.installation import open_installation
 
 @click.group()
 def command() -> None:
-    """Create and list workspaces (one a brand)."""
+    """Create, change and list workspaces (one a brand)."""
 
 
 @command.command()
@@ -35,6 +36,25 @@ def list_all() -> None:
     with open_installation():
         for info in list_workspaces():
             click.echo(f"{info.slug}\t{info.name}\t{info.id}")
+
+
+@command.command("set")
+@click.argument("slug")
+@click.option(
+    "--keep-ip", type=click.Choice([str(kept) for kept in KeepIp]), help="What is kept of visitors' addresses."
+)
+@click.option("--session-idle", type=int, metavar="MINUTES", help="A visit ends after so much silence.")
+def change(slug: str, keep_ip: str | None, session_idle: int | None) -> None:
+    """Change settings of the workspace SLUG, and show them; what was stored before stays as it is."""
+    with open_installation():
+        info = change_workspace(
+            workspace_id=get_workspace(slug).id,
+            keep_ip=KeepIp(keep_ip) if keep_ip else None,
+            session_idle_minutes=session_idle,
+            now=utc_now(),
+            actor="cli",
+        )
+        click.echo(f"keep-ip\t{info.keep_ip}\nsession-idle\t{int(info.session_idle.total_seconds() // 60)}")
 
 
 @command.command()
