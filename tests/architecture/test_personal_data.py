@@ -28,7 +28,6 @@ NOT_PERSONAL = {
     "events": "pending",
     "quarantined_events": "pending",
     "inbox": "pending",
-    "suppressions": "pending",
     "import_errors": "pending",
     "import_changes": "pending",
     "segment_members": "pending",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from kapelle.kernel.tenancy import workspace_scope
@@ -23,6 +24,10 @@ def suppress(workspace: WorkspaceInfo, now: datetime, reason: SuppressionReason)
     )
 
 
+def come_back(workspace: WorkspaceInfo, now: datetime) -> None:
+    lift_unsubscription(workspace_id=workspace.id, channel="email", address=ADDRESS, source="test", now=now)
+
+
 def found(workspace: WorkspaceInfo) -> dict[str, SuppressionReason]:
     with workspace_scope(workspace.id):
         return find_suppressed(channel="email", addresses=[ADDRESS, "other@example.test"])
@@ -32,16 +37,16 @@ def test_a_customer_can_come_back_after_leaving(workspace: WorkspaceInfo, now: d
     suppress(workspace, now, SuppressionReason.UNSUBSCRIBED)
     suppress(workspace, now, SuppressionReason.UNSUBSCRIBED)
     assert found(workspace) == {ADDRESS: SuppressionReason.UNSUBSCRIBED}
-    lift_unsubscription(workspace_id=workspace.id, channel="email", address=ADDRESS, now=now)
+    come_back(workspace, now + timedelta(minutes=1))
     assert found(workspace) == {}
-    suppress(workspace, now, SuppressionReason.UNSUBSCRIBED)
+    suppress(workspace, now + timedelta(minutes=2), SuppressionReason.UNSUBSCRIBED)
     assert found(workspace) == {ADDRESS: SuppressionReason.UNSUBSCRIBED}
 
 
 def test_coming_back_does_not_mend_a_dead_address(workspace: WorkspaceInfo, now: datetime) -> None:
     suppress(workspace, now, SuppressionReason.HARD_BOUNCE)
     suppress(workspace, now, SuppressionReason.UNSUBSCRIBED)
-    lift_unsubscription(workspace_id=workspace.id, channel="email", address=ADDRESS, now=now)
+    come_back(workspace, now + timedelta(minutes=1))
     assert found(workspace) == {ADDRESS: SuppressionReason.HARD_BOUNCE}
     with workspace_scope(workspace.id):
         (left,) = list_suppressions(channel="email", address=ADDRESS)

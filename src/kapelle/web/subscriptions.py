@@ -22,6 +22,7 @@ from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
 from kapelle.imports.contracts import register_importer
 from kapelle.imports.tasks import REQUEUE_STALLED as REQUEUE_STALLED_IMPORTS
 from kapelle.messaging.actions import ReceiptProjection, ReceiptResolver
+from kapelle.privacy.actions import ConsentData
 from kapelle.privacy.contracts import register_personal_data
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ CHORES: tuple[Chore, ...] = (*EVENT_CHORES, REQUEUE_STALLED_IMPORTS, REQUEUE_STA
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
 
-PERSONAL_DATA: tuple[PersonalData, ...] = ()
+PERSONAL_DATA: tuple[PersonalData, ...] = (ConsentData(),)
 
 
 def register() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kapelle.events.actions import open_batch, record_events
 from kapelle.events.contracts import Event
@@ -15,6 +15,7 @@ from kapelle.privacy.contracts import SuppressionReason
 from kapelle.privacy.queries import list_suppressions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from kapelle.messaging.queries import PublicSend
 
 
-def unsubscribe(*, workspace_id: UUID, send: PublicSend, way: str, now: datetime) -> None:
+def unsubscribe(
+    *, workspace_id: UUID, send: PublicSend, way: str, now: datetime, proof: Mapping[str, Any] | None = None
+) -> None:
     """No more marketing mail to this send's address. Doing it again changes nothing. `way`: one_click, page."""
     with workspace_scope(workspace_id):
         batch = open_batch(source=f"send:{send.id}", now=now)
@@ -35,20 +38,30 @@ def unsubscribe(*, workspace_id: UUID, send: PublicSend, way: str, now: datetime
             channel=send.channel,
             addresses=[send.address],
             reason=SuppressionReason.UNSUBSCRIBED,
-            source=f"send:{send.id}",
+            source=f"{way}:send:{send.id}",
             now=now,
+            origin_id=send.customer_id,
+            proof=proof,
         )
         _record(batch, send, EMAIL_UNSUBSCRIBED, way, now)
 
 
-def resubscribe(*, workspace_id: UUID, send: PublicSend, now: datetime) -> None:
+def resubscribe(*, workspace_id: UUID, send: PublicSend, now: datetime, proof: Mapping[str, Any] | None = None) -> None:
     """The customer wants marketing mail again."""
     with workspace_scope(workspace_id):
         batch = open_batch(source=f"send:{send.id}", now=now)
         reasons = {item.reason for item in list_suppressions(channel=send.channel, address=send.address)}
         if SuppressionReason.UNSUBSCRIBED not in reasons:
             return
-        lift_unsubscription(workspace_id=workspace_id, channel=send.channel, address=send.address, now=now)
+        lift_unsubscription(
+            workspace_id=workspace_id,
+            channel=send.channel,
+            address=send.address,
+            source=f"page:send:{send.id}",
+            now=now,
+            origin_id=send.customer_id,
+            proof=proof,
+        )
         _record(batch, send, EMAIL_RESUBSCRIBED, "page", now)
 
 

@@ -46,6 +46,7 @@ _MAIL_POLICY = {
     "frame-ancestors": ["'none'"],
     "form-action": ["'none'"],
 }
+_MAX_PROOF = 500
 
 
 class _LinkBroken(Exception):
@@ -61,7 +62,7 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
             if request.method == "POST":
                 one_click = request.POST.get("List-Unsubscribe") == "One-Click"
                 way = "one_click" if one_click else "page"
-                unsubscribe(workspace_id=workspace.id, send=send, way=way, now=utc_now())
+                unsubscribe(workspace_id=workspace.id, send=send, way=way, now=utc_now(), proof=_proof(request))
                 if one_click:
                     return _private(HttpResponse("Unsubscribed.\n", content_type="text/plain; charset=utf-8"))
             facts = _facts(workspace, send, token)
@@ -78,10 +79,11 @@ def preferences_page(request: HttpRequest, token: str) -> HttpResponse:
     try:
         with _opened(token) as (workspace, send):
             if request.method == "POST":
+                proof = _proof(request)
                 if request.POST.get("marketing") == "on":
-                    resubscribe(workspace_id=workspace.id, send=send, now=utc_now())
+                    resubscribe(workspace_id=workspace.id, send=send, now=utc_now(), proof=proof)
                 else:
-                    unsubscribe(workspace_id=workspace.id, send=send, way="page", now=utc_now())
+                    unsubscribe(workspace_id=workspace.id, send=send, way="page", now=utc_now(), proof=proof)
                 saved = True
             facts = _facts(workspace, send, token)
     except _LinkBroken:
@@ -129,6 +131,12 @@ def _facts(workspace: WorkspaceInfo, send: PublicSend, token: str) -> dict[str, 
         "unsubscribe_path": f"/u/{token}",
         "preferences_path": f"/p/{token}",
     }
+
+
+def _proof(request: HttpRequest) -> dict[str, str]:
+    """Who said it, as far as the request shows: the edge names the address of the reader."""
+    shown = {"ip": request.headers.get("X-Forwarded-For", ""), "user_agent": request.headers.get("User-Agent", "")}
+    return {name: text[:_MAX_PROOF] for name, text in shown.items() if text}
 
 
 def _page(request: HttpRequest, name: str, facts: dict[str, Any], status: int = 200) -> HttpResponse:

@@ -1,35 +1,14 @@
-"""What other modules may know of suppression, and what they tell of the personal data that they keep."""
+"""What modules tell of the personal data that they keep: the protocol and its registry. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from uuid import UUID
-
-
-class SuppressionReason(StrEnum):
-    """Why an address gets no marketing mail. Only `unsubscribed` can be taken back by the customer."""
-
-    UNSUBSCRIBED = "unsubscribed"
-    HARD_BOUNCE = "hard_bounce"
-    COMPLAINT = "complaint"
-    MANUAL = "manual"
-
-
-@dataclass(frozen=True, slots=True)
-class Suppression:
-    """One reason for one address on one channel. `source` says where it came from, such as `send:<id>`."""
-
-    channel: str
-    address: str
-    reason: SuppressionReason
-    source: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +19,7 @@ class Subject:
     customer_id: UUID  # whom they are now
     origin_ids: tuple[UUID, ...]  # every id under which rows of theirs are stored, `customer_id` among them
     identifiers: tuple[tuple[str, str], ...]  # (kind, normalised value)
+    contacts: tuple[tuple[str, str], ...] = ()  # (channel, address as the channel writes it)
 
     def values(self, *kinds: str) -> list[str]:
         """What they are known by of these kinds: `values("email")` are their e-mail addresses."""

@@ -1,0 +1,8 @@
+"""Tables of privacy."""
+
+from __future__ import annotations
+
+from kapelle.privacy.models.consent import Brand, ConsentEntry, ConsentStateRow, PrivacySettings, Topic
+from kapelle.privacy.models.suppression import SuppressedAddress
+
+__all__ = ["Brand", "ConsentEntry", "ConsentStateRow", "PrivacySettings", "SuppressedAddress", "Topic"]
