@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from kapelle.events.contracts import Projection, Resolver
+    from kapelle.events.contracts import Gate, Projection, Resolver
 
 
 class Request(NamedTuple):
@@ -64,9 +64,10 @@ class Road:
         resolvers: Sequence[Resolver] = (EventResolver(),),
         projections: Sequence[Projection] = (ProfileProjection(),),
         clock: Callable[[], datetime] | None = None,
+        gates: Sequence[Gate] = (),
     ) -> None:
         """Until the inbox is empty."""
-        projector = Projector(resolvers, projections, clock or (lambda: self.now))
+        projector = Projector(resolvers, projections, clock or (lambda: self.now), gates)
         while projector.step():
             pass
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kapelle.channels.contracts import AddressInvalid
 from kapelle.channels.email.actions import Composer, Envelope
 from kapelle.channels.email.contracts import normalize_address
+from kapelle.kernel.addresses import AddressInvalid
 from kapelle.kernel.errors import Invalid
 from kapelle.kernel.ids import uuid7
 

@@ -6,17 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from kapelle.kernel.errors import Invalid, KapelleError
+from kapelle.kernel.errors import KapelleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
-
-
-class AddressInvalid(Invalid):
-    """Nothing can ever be delivered to this address; `code` is also the ledger's reason."""
-
-    code = "address_invalid"
 
 
 class AccountMissing(KapelleError):

@@ -74,6 +74,20 @@ class Resolver(Protocol):
     def resolve(self, batch: OpenBatch, events: Sequence[Event], cursor: CursorWrapper) -> None: ...
 
 
+class Gate(Protocol):
+    """Holds back events that may not be kept: they are counted by day under `name`, and nothing else of them stays.
+
+    An early one is asked before the resolvers, with identifiers as they were sent; any other with resolved events.
+    It must cost next to nothing where it holds back nobody.
+    """
+
+    name: str
+    is_early: bool
+
+    def admit(self, batch: OpenBatch, events: Sequence[Event], cursor: CursorWrapper) -> Sequence[Event]:
+        """Those that may go on, in their order."""
+
+
 class Projection(Protocol):
     """What must happen in the projector's own transaction, after `events` were appended and in the order listed.
 

@@ -38,6 +38,18 @@ class QuarantinedEvent(TenantModel):
         indexes = [models.Index(fields=["workspace_id", "-received_at", "-id"], name="quarantined_events_recent")]
 
 
+class WithheldCount(TenantModel):
+    """How many events a gate held back on one day: the number is all that stays of them."""
+
+    gate = models.CharField(max_length=60)
+    day = models.DateField()
+    count = models.BigIntegerField()
+
+    class Meta:
+        db_table = "withheld_events"
+        constraints = [models.UniqueConstraint(fields=["workspace_id", "gate", "day"], name="withheld_events_unique")]
+
+
 class Batch(models.Model):
     """One transaction's worth of changes to the tables that columnar mirrors.
 

@@ -1,7 +1,7 @@
 """What happens after what: the whole product's upward arrows on one page.
 
-Resolvers and projections run in the projector's transaction, in this order. Mirrors are the tables that columnar keeps
-a copy of. Importers are the kinds of files that can be loaded. Chores are repeated by the sweeper. Personal data
+Gates, resolvers and projections run in the projector's transaction, in this order. Mirrors are the tables that columnar
+keeps a copy of. Importers are the kinds of files that can be loaded. Chores are repeated by the sweeper. Personal data
 is what each module keeps about people, for who asks for a copy or to be erased.
 """
 
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from kapelle.campaigns.tasks import REQUEUE_STALLED as REQUEUE_STALLED_CAMPAIGNS
 from kapelle.catalog.actions.importing.orders import OrdersImporter
 from kapelle.catalog.actions.importing.products import ProductsImporter
+from kapelle.catalog.actions.projection import NAMES as ORDER_EVENTS
 from kapelle.catalog.actions.projection import OrderProjection
 from kapelle.catalog.queries.mirror import ORDERS
 from kapelle.customers.actions import EventResolver, ProfileProjection
+from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, FirstVisitGate, TrackingGate
 from kapelle.customers.actions.importing.importer import CustomersImporter
 from kapelle.customers.queries.mirror import CUSTOMERS
 from kapelle.events.queries.mirror import EVENTS
@@ -26,7 +28,7 @@ from kapelle.privacy.actions import ConsentData
 from kapelle.privacy.contracts import register_personal_data
 
 if TYPE_CHECKING:
-    from kapelle.events.contracts import Mirror, Projection, Resolver
+    from kapelle.events.contracts import Gate, Mirror, Projection, Resolver
     from kapelle.imports.contracts import Importer
     from kapelle.kernel.chores import Chore
     from kapelle.privacy.contracts import PersonalData
@@ -34,6 +36,13 @@ if TYPE_CHECKING:
 RESOLVERS: tuple[Resolver, ...] = (
     EventResolver(),  # whose identify, track, page, ... it is
     ReceiptResolver(),  # which send an open or a click answers
+)
+
+_ESSENTIAL = CONSENT_EVENTS | ORDER_EVENTS
+GATES: tuple[Gate, ...] = (
+    FirstVisitGate(_ESSENTIAL),  # where tracking needs consent: nothing of who never gave it
+    ConsentEar(),  # what they say of consent
+    TrackingGate(_ESSENTIAL),  # nothing of who refused it
 )
 
 PROJECTIONS: tuple[Projection, ...] = (

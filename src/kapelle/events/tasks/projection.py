@@ -12,6 +12,7 @@ from django.db import connection
 
 from kapelle.events.actions.batches import close_batch, open_batch
 from kapelle.events.actions.deduplication import drop_seen
+from kapelle.events.actions.gates import pass_gates
 from kapelle.events.actions.partitions import forget_known_partitions
 from kapelle.events.actions.quarantine import quarantine
 from kapelle.events.actions.recording import append_events
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kapelle.accounts.contracts import WorkspaceInfo
-    from kapelle.events.contracts import Event, OpenBatch, Projection, Resolver
+    from kapelle.events.contracts import Event, Gate, OpenBatch, Projection, Resolver
     from kapelle.events.tasks.claims import InboxRow
 
 logger = logging.getLogger(__name__)
@@ -40,12 +41,16 @@ _NOT_THE_EVENT = ("08", "25006", "40", "42", "53", "55P03", "57", "58", "XX")
 
 
 class Road:
-    """The resolvers and projections that every event passes."""
+    """The gates, resolvers and projections that every event passes."""
 
-    def __init__(self, resolvers: Sequence[Resolver], projections: Sequence[Projection]) -> None:
+    def __init__(
+        self, resolvers: Sequence[Resolver], projections: Sequence[Projection], gates: Sequence[Gate] = ()
+    ) -> None:
         self._resolver_by_kind = {kind: resolver for resolver in resolvers for kind in resolver.kinds}
         self._resolvers = tuple(resolvers)
         self._projections = tuple(projections)
+        self._early_gates = [gate for gate in gates if gate.is_early]
+        self._late_gates = [gate for gate in gates if not gate.is_early]
 
     def project(self, workspace: WorkspaceInfo, rows: Sequence[InboxRow], decoded: Decoded, now: datetime) -> None:
         """Bring home the events of these rows, as `decoded` from them. One that breaks is quarantined.
@@ -77,18 +82,20 @@ class Road:
                 self._try(workspace, rows, again, now, begin)
 
     def _project(self, batch: OpenBatch, events: list[Event], bad: list[Quarantined]) -> None:
-        new = drop_seen(batch, events)
+        new: Sequence[Event] = drop_seen(batch, events)
         with connection.cursor() as cursor:
+            new = pass_gates(self._early_gates, batch, new, cursor)
             for resolver in self._resolvers:
                 own = [event for event in new if self._resolver_by_kind.get(event.kind) is resolver]
                 if own:
                     resolver.resolve(batch, own, cursor)
-            resolved = [event for event in new if event.customer_id is not None]
+            found = [event for event in new if event.customer_id is not None]
             lost = [_unresolved(event) for event in new if event.customer_id is None]
+            resolved = pass_gates(self._late_gates, batch, found, cursor)
             append_events(batch, resolved)
             faults.point("projector.after_events")
             for projection in self._projections:
-                if resolved:
+                if found:  # also if no event may stay: their customers may be new
                     projection.apply(batch, resolved, cursor)
         quarantine(batch, bad + lost)
         close_batch(batch, {"events": len(resolved)})

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kapelle.accounts.contracts import WorkspaceInfo
-    from kapelle.events.contracts import Projection, Resolver
+    from kapelle.events.contracts import Gate, Projection, Resolver
     from kapelle.events.tasks.claims import InboxRow
 
 logger = logging.getLogger(__name__)
@@ -50,8 +50,9 @@ class Projector:
         resolvers: Sequence[Resolver],
         projections: Sequence[Projection],
         clock: Callable[[], datetime] = utc_now,
+        gates: Sequence[Gate] = (),
     ) -> None:
-        self._road = Road(resolvers, projections)
+        self._road = Road(resolvers, projections, gates)
         self._claimer = Claimer()
         self._clock = clock
 
@@ -117,13 +118,15 @@ def _find(workspace_id: UUID, rows: Sequence[InboxRow]) -> WorkspaceInfo | None:
         return None
 
 
-def run(stop: Flag, resolvers: Sequence[Resolver], projections: Sequence[Projection]) -> None:
+def run(
+    stop: Flag, resolvers: Sequence[Resolver], projections: Sequence[Projection], gates: Sequence[Gate] = ()
+) -> None:
     """The worker's entry: LOOPS loops, until `stop` is set. If one of them breaks, so does the process."""
     tune_process()
 
     def work() -> None:
         try:
-            Projector(resolvers, projections).run(stop)
+            Projector(resolvers, projections, gates=gates).run(stop)
         finally:
             stop.set()
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from django.db import connection
 
-from kapelle.channels.contracts import AddressInvalid
 from kapelle.channels.email.contracts import EMAIL, normalize_address
+from kapelle.kernel.addresses import AddressInvalid
 from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import current_workspace, workspace_scope

@@ -112,8 +112,8 @@ class Statement:
     @property
     def digest(self) -> bytes:
         """What makes a statement the same one. A browser repeats its GPC for ever: that is one statement."""
-        when = "" if self.source == GPC else self.happened_at.isoformat()
-        parts = [self.origin_id, self.address, *self.scope, self.status, when, self.source, self.proof]
+        said = [] if self.source == GPC else [self.happened_at.isoformat(), self.proof]
+        parts = [self.origin_id, self.address, *self.scope, self.status, self.source, *said]
         return hashlib.blake2b(msgspec.json.encode(parts, enc_hook=str, order="sorted"), digest_size=16).digest()
 
     @property

@@ -3,6 +3,7 @@
 from kapelle.privacy.queries.consents import (
     find_refusals,
     get_settings,
+    has_refusals,
     list_brands,
     list_entries,
     list_states,
@@ -15,6 +16,7 @@ __all__ = [
     "find_refusals",
     "find_suppressed",
     "get_settings",
+    "has_refusals",
     "list_brands",
     "list_entries",
     "list_states",

@@ -14,7 +14,7 @@ from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.pagination import cut_page, decode_cursor
 from kapelle.kernel.tenancy import current_workspace
 from kapelle.privacy.contracts import ConsentState, Holder, Scope, Status, judge
-from kapelle.privacy.models import Brand, ConsentEntry, PrivacySettings, Topic
+from kapelle.privacy.models import Brand, ConsentEntry, ConsentStateRow, PrivacySettings, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -75,6 +75,11 @@ def read_states(
     }
     sql = _HELD.format(narrowed=_COVERING if asked else "")
     return [_state(row) for row in bulk_cursor().execute(sql, values, binary=True)]
+
+
+def has_refusals(purpose: str) -> bool:
+    """Whether any person of the open workspace refuses this purpose."""
+    return ConsentStateRow.objects.filter(purpose=purpose, is_refusal=True, address="").exists()
 
 
 def list_states(contacts: Iterable[tuple[str, str]], origins: Collection[UUID]) -> list[ConsentState]:

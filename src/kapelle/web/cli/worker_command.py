@@ -29,7 +29,7 @@ class Role(NamedTuple):
 
 
 ROLES = {
-    "projector": Role("kapelle.events.tasks.projector", ("RESOLVERS", "PROJECTIONS"), PROJECTOR_ROLE),
+    "projector": Role("kapelle.events.tasks.projector", ("RESOLVERS", "PROJECTIONS", "GATES"), PROJECTOR_ROLE),
     "columnar-writer": Role("kapelle.events.tasks.columnar_writer", (CONFIG, "MIRRORS")),
     "sweeper": Role("kapelle.events.tasks.sweeper", ("CHORES",)),
     "sender": Role("kapelle.messaging.tasks.sender"),
