@@ -19,7 +19,7 @@ from kapelle.customers.queries import (
     list_merges,
     list_timeline,
 )
-from kapelle.customers.schemas import (
+from kapelle.customers.schemas.profiles import (
     CustomerFields,
     CustomerIn,
     CustomerOut,

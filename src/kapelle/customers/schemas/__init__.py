@@ -1,0 +1,1 @@
+"""The shapes of customers in the API."""
