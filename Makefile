@@ -6,7 +6,7 @@ RUN := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run dev test test-long test-external check fix bench install install-dev debian clean
+.PHONY: help run dev test test-long test-external check fix bench install install-dev sdks debian clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -32,6 +32,13 @@ $(UV):
 install: .venv/.installed
 install-dev: .venv/.installed-dev
 
+# The SDKs of others that the tests drive, at the versions of the lock file.
+SDKS := tests/sdk/node_modules/.package-lock.json
+$(SDKS): tests/sdk/package-lock.json | $(UV)
+	@cd tests/sdk && PATH="$$(../../tools/node.sh):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --silent && touch -c ../../$@
+
+sdks: $(SDKS) ## npm packages of Segment and RudderStack, for the tests
+
 debian: ## Debian packages that the tests drive (needs root; otherwise says what is missing)
 	@tools/debian_packages.sh
 
@@ -45,13 +52,13 @@ check: install-dev ## the fast part: format, lint, types, import contracts, arch
 fix: install-dev ## format and mend what can be mended
 	@$(RUN)/ruff check --fix . ; $(RUN)/ruff format .
 
-test: debian check ## everything that CI runs
+test: debian check sdks ## everything that CI runs
 	@$(RUN)/pytest -q -n 2 --dist loadfile -m "not long and not external"
 
-test-long: debian install-dev ## the long proofs as well
+test-long: debian install-dev sdks ## the long proofs as well
 	@$(RUN)/pytest -q -m "long or faults"
 
-test-external: debian install-dev ## the suite against Debian's PostgreSQL 15
+test-external: debian install-dev sdks ## the suite against Debian's PostgreSQL 15
 	@tools/with_debian_postgresql.sh $(RUN)/pytest -q -n 2 --dist loadfile -m "not long and not faults"
 
 bench: debian install-dev ## all figures, as JSON lines (OPTIONS=--quick for a short look)

@@ -214,7 +214,7 @@ def test_a_browser_may_send_from_any_site(edge: EdgeProcess, write_secret: str) 
     assert preflight.status == 204
     assert preflight.headers["access-control-allow-origin"] == "*"
     assert "POST" in preflight.headers["access-control-allow-methods"]
-    assert {"authorization", "content-type"} <= set(preflight.headers["access-control-allow-headers"].split(", "))
+    assert preflight.headers["access-control-allow-headers"] == "authorization,content-type"
     sent = edge.post("/v1/t", TRACK, key=write_secret, headers={"Origin": "https://shop.example"})
     assert sent.headers["access-control-allow-origin"] == "*"
 

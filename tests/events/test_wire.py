@@ -219,6 +219,31 @@ def test_recorded_sdk_requests_decode_without_loss() -> None:
         assert [message.type for message in messages] == [event["type"] for event in sent]
 
 
+def test_rudderstack_tells_traits_in_the_context_only() -> None:
+    """Its Python and browser SDKs do; a trait that stands in both places is taken from the event's own."""
+    message = one({"userId": "u", "context": {"traits": {"plan": "free", "city": "Oslo"}, "locale": "no"}}, "identify")
+    assert (message.traits, message.context) == ({"plan": "free", "city": "Oslo"}, {"locale": "no"})
+    both = one({"userId": "u", "traits": {"plan": "paid"}, "context": {"traits": {"plan": "free", "a": 1}}}, "identify")
+    assert both.traits == {"plan": "paid", "a": 1}
+    odd = one({"userId": "u", "traits": {"plan": "paid"}, "context": {"traits": "none"}}, "identify")
+    assert odd.traits == {"plan": "paid"}
+    track = one({"userId": "u", "event": "A", "context": {"traits": {"plan": "free"}}})
+    assert (track.traits, track.context) == ({}, {"traits": {"plan": "free"}})
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"event": "Home", "properties": {"automatic": True}}, "Home"),
+        ({"name": "Home", "event": "ignored"}, "Home"),
+        ({"properties": {"name": "Home"}}, "Home"),
+        ({"properties": {"category": "Start"}}, "Start"),
+    ],
+)
+def test_a_screen_is_named_as_mobile_sdks_name_it(body: Any, name: str) -> None:
+    assert one({"anonymousId": "a", **body}, "screen").name == name
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
     lambda inner: (

@@ -16,6 +16,7 @@ from kapelle.edge.keys import Keyring
 from kapelle.edge.metrics import EdgeMetrics
 from kapelle.edge.proxy import Proxy
 from kapelle.edge.rate import RateLimit
+from kapelle.edge.sdk import SdkDesk, read_path
 from kapelle.edge.spill import Spill
 from kapelle.edge.tracking import LinkBook, Tracker
 from kapelle.edge.upstream import Upstream
@@ -68,6 +69,7 @@ class Edge:
             metrics=self.metrics,
             behind_proxy=trust,
         )
+        self.sdk = SdkDesk(keyring=self.keyring, collector=self.collector, behind_proxy=trust)
         self.tracker = Tracker(
             key=secret_bytes(config, "tracking"), links=self.links, inbox=self.inbox, behind_proxy=trust
         )
@@ -86,6 +88,9 @@ class Edge:
             kind = KIND_OF_PATH.get(path) or KIND_OF_PATH.get(path.rstrip("/"))
             if kind is not None:
                 status = await self.collector.handle(kind, scope, receive, send)
+            elif (question := read_path(path)) is not None:
+                route = "sdk"
+                status = await self.sdk.handle(question, scope, receive, send)
             elif path.startswith(_COLLECT):
                 raise NotFound(f"There is no {path}. Events go to /v1/batch, /v1/track and their siblings.")
             elif path.startswith(_TRACKING):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qs
@@ -25,16 +26,15 @@ if TYPE_CHECKING:
 KIND_OF_PATH = {f"/v1/{kind}": kind for kind in (*EVENT_KINDS, BATCH)}
 KIND_OF_PATH |= {f"/v1/{kind[0]}": kind for kind in ("identify", "track", "page", "screen", "group", "alias", BATCH)}
 KIND_OF_PATH["/v1/import"] = BATCH
+KIND_OF_PATH["/beacon/v1/batch"] = BATCH
 
-_SUCCESS = b'{"success": true}'
-_ANY_ORIGIN = (b"access-control-allow-origin", b"*")
-_SUCCESS_HEADERS = (JSON, _ANY_ORIGIN)
-_PREFLIGHT_HEADERS = (
-    _ANY_ORIGIN,
-    (b"access-control-allow-methods", b"POST, OPTIONS"),
-    (b"access-control-allow-headers", b"authorization, content-type, content-encoding, x-requested-with"),
-    (b"access-control-max-age", b"86400"),
-)
+SUCCESS = b'{"success": true}'
+ANY_ORIGIN = (b"access-control-allow-origin", b"*")
+_SUCCESS_HEADERS = (JSON, ANY_ORIGIN)
+_REFUSAL_HEADERS = (ANY_ORIGIN, (b"access-control-expose-headers", b"retry-after"))  # else no browser SDK sees it
+_CHALLENGE = (b"www-authenticate", b'Basic realm="write key"')
+_USUAL_HEADERS = b"authorization, content-type, content-encoding, anonymousid, sentat, x-requested-with"
+_HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,1000}")
 _PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")  # gzip, zlib; no JSON begins like that
 _ZLIB_OR_GZIP = 47
 
@@ -61,28 +61,25 @@ class Collector:
     async def handle(self, kind: str, scope: HttpScope, receive: Receive, send: Send) -> int:
         """Answer one request; returns the status."""
         if scope["method"] == "OPTIONS":
-            await answer(send, 204, b"", _PREFLIGHT_HEADERS)
-            return 204
+            return await answer_preflight(scope, send)
         try:
-            await self._take(kind, scope, receive)
+            if scope["method"] != "POST":
+                raise MethodNotAllowed("Send events with POST.")
+            await self.take(kind, scope, unpack(await read_body(scope, receive)))
         except KapelleError as error:
-            challenge = [(b"www-authenticate", b'Basic realm="write key"')] if isinstance(error, KeyRefused) else []
-            await answer_problem(send, error, [_ANY_ORIGIN, *challenge])
-            return error.status
-        await answer(send, 200, _SUCCESS, _SUCCESS_HEADERS)
+            return await answer_refusal(send, error)
+        await answer(send, 200, SUCCESS, _SUCCESS_HEADERS)
         return 200
 
-    async def _take(self, kind: str, scope: HttpScope, receive: Receive) -> None:
-        if scope["method"] != "POST":
-            raise MethodNotAllowed("Send events with POST.")
-        body = unpack(await read_body(scope, receive))
+    async def take(self, kind: str, scope: HttpScope, body: bytes) -> None:
+        """Put an unpacked body on the event road; it is safe when this returns. Raises KapelleError."""
         secret = secret_from_header(header(scope, b"authorization"))
         if secret:
             key = await self._keyring.find(secret)  # before the body is looked at: strangers get no work done
             envelope = check_request(kind, body)
         else:
             envelope = check_request(kind, body)
-            key = await self._keyring.find(envelope.write_key or _secret_from_query(scope["query_string"]))
+            key = await self._keyring.find(envelope.write_key or secret_from_query(scope["query_string"]))
         self._rate.take((key.workspace_id, key.prefix), envelope.events)
         if not envelope.events:
             return
@@ -122,6 +119,29 @@ def unpack(body: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _secret_from_query(query: bytes) -> str:
+def secret_from_query(query: bytes) -> str:
+    """The key in `?writeKey=`, "" when there is none."""
     values = parse_qs(query.decode("latin-1")).get("writeKey", [""]) if b"writeKey" in query else [""]
     return values[0]
+
+
+async def answer_preflight(scope: HttpScope, send: Send) -> int:
+    """Any site may send, with the headers that it asks for: SDKs add their own, and no cookie is ever read here."""
+    asked = header(scope, b"access-control-request-headers")
+    headers = (
+        ANY_ORIGIN,
+        (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
+        (b"access-control-allow-headers", asked if _HEADER_NAMES.fullmatch(asked) else _USUAL_HEADERS),
+        (b"access-control-max-age", b"86400"),
+        (b"vary", b"Access-Control-Request-Headers"),
+    )
+    await answer(send, 204, b"", headers)
+    return 204
+
+
+async def answer_refusal(send: Send, error: KapelleError) -> int:
+    """The problem, readable for a browser of any site. SDKs send again after 429 and 5xx, after nothing else."""
+    challenge = (_CHALLENGE,) if isinstance(error, KeyRefused) else ()
+    error.details["message"] = error.message  # RudderStack's Python SDK would try for ever without it
+    await answer_problem(send, error, (*_REFUSAL_HEADERS, *challenge))
+    return error.status

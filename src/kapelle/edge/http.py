@@ -18,6 +18,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
 NO_STORE = (b"cache-control", b"no-store")
+_PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 
 
 class Busy(KapelleError):
@@ -82,6 +83,12 @@ async def answer(send: Send, status: int, body: bytes, headers: Headers = (JSON,
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
+
+
+async def answer_pixel(send: Send, headers: Headers = ()) -> None:
+    """Send a picture of one clear pixel that no cache keeps."""
+    kept_nowhere = (b"cache-control", b"no-store, no-cache, must-revalidate, private, max-age=0")
+    await answer(send, 200, _PIXEL, ((b"content-type", b"image/gif"), kept_nowhere, *headers))
 
 
 async def answer_problem(send: Send, error: KapelleError, headers: Headers = ()) -> None:

@@ -62,13 +62,16 @@ class WriteKey(NamedTuple):
 
 
 def secret_from_header(authorization: bytes) -> str:
-    """The key in `Basic base64(key:)` or `Bearer key`; "" when there is none. Basic without the colon is forgiven."""
+    """The key in `Basic base64(key:)` or `Bearer key`; "" when there is none. Basic without the colon is forgiven.
+
+    A bearer with dots is an OAuth token (Segment's SDKs can send one): such clients name the key in the body.
+    """
     scheme, _, value = authorization.partition(b" ")
     kind = scheme.lower()
     try:
         if kind == b"basic":
             return base64.b64decode(value.strip() + b"==").partition(b":")[0].decode()
-        if kind == b"bearer":
+        if kind == b"bearer" and b"." not in value:
             return value.strip().decode()
     except (binascii.Error, UnicodeDecodeError):
         pass
@@ -107,7 +110,7 @@ class Keyring:
         else:
             key = await self._ask(digest)
         if key is None:
-            raise KeyRefused("This write key is unknown or revoked.")
+            raise KeyRefused("Invalid write key: it is unknown or revoked.")  # mobile SDKs look for these words
         if key.scope == "read":
             raise KeyForbidden("This key may only read; collecting needs a write key.")
         return key

@@ -13,7 +13,7 @@ import msgspec
 
 from kapelle.edge.client import request_context
 from kapelle.edge.database import DatabaseAway, Link
-from kapelle.edge.http import NO_STORE, Busy, answer
+from kapelle.edge.http import NO_STORE, Busy, answer, answer_pixel
 from kapelle.events.wire import FIND_LINK_SQL, RECEIPT_CLICK, RECEIPT_OPEN, Receipt, pack_row
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.errors import Unavailable
@@ -33,7 +33,6 @@ log = logging.getLogger("kapelle.edge.tracking")
 OPEN_PREFIX, OPEN_SUFFIX = "/t/o/", ".gif"
 CLICK_PREFIX = "/t/c/"
 
-_PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 _SOURCE = "receipt:email"
 _PATIENCE_SECONDS = 0.5
 _MAX_LINKS = 50_000
@@ -70,7 +69,7 @@ class Tracker:
             token = read_token(self._key, path[len(OPEN_PREFIX) : -len(OPEN_SUFFIX)])
             if token is not None and token.link == OPEN_LINK:
                 await self._record(RECEIPT_OPEN, token, scope)
-                await answer(send, 200, _PIXEL, [(b"content-type", b"image/gif"), _NEVER_KEPT])
+                await answer_pixel(send)
                 return 200
         elif path.startswith(CLICK_PREFIX):
             token = read_token(self._key, path[len(CLICK_PREFIX) :])
@@ -141,9 +140,6 @@ class LinkBook:
     async def stop(self) -> None:
         """Close the connection."""
         await self._database.close()
-
-
-_NEVER_KEPT = (b"cache-control", b"no-store, no-cache, must-revalidate, private, max-age=0")
 
 
 async def _find_link(connection: Connection, workspace_id: UUID, number: int) -> str | None:

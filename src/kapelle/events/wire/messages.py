@@ -196,6 +196,8 @@ def _message(kind: str, item: _Item, received_at: datetime) -> Message:
         traits=_object("traits", item.traits),
         context=item.context if isinstance(item.context, dict) else {},
     )
+    if type_ == "identify" and isinstance(told := message.context.pop("traits", None), dict):
+        message.traits = told | message.traits  # RudderStack's SDKs put them there, and only there
     if message.timestamp is None and item.timestamp not in (None, ""):
         raise _Refusal("bad_timestamp", f"`timestamp` is {item.timestamp!r:.60}; send ISO 8601 in UTC.")
     _check_identity(message)
@@ -219,7 +221,9 @@ def _set_name(message: Message, item: _Item) -> None:
         if not message.name:
             raise _Refusal("missing_event_name", "A track needs `event`: the name of what was done.")
     elif message.type in {"page", "screen"}:
-        name, category = _text(item.name), _text(item.category)
+        # RudderStack's mobile SDKs name a screen in `event`; both families may repeat the names in the properties.
+        name = _text(item.name) or _text(item.event) or _text(message.properties.get("name"))
+        category = _text(item.category) or _text(message.properties.get("category"))
         message.name = name or category
         for key, value in (("name", name), ("category", category)):
             if value:
