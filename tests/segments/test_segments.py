@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 import re
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
 from kapelle.events.tasks.columnar_generation import start_rebuild
+from kapelle.imports.actions.export_running import run_export
+from kapelle.imports.actions.exporting import create_export
+from kapelle.imports.queries import export_path
 from kapelle.kernel.tenancy import workspace_scope
 from kapelle.segments.actions import take_snapshot
 from kapelle.segments.contracts import canonicalize, parse_rule
@@ -21,7 +25,6 @@ from segments.world import NOW, World, random_world, store
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from uuid import UUID
 
     from kapelle.accounts.contracts import WorkspaceInfo
     from mirrored import Columnar
@@ -144,6 +147,31 @@ def _chunks(snapshot_id: UUID) -> list[UUID]:
     while chunk := snapshot_members_chunk(snapshot_id, after=found[-1] if found else None, limit=2):
         found += chunk
     return found
+
+
+def test_an_export_narrowed_to_a_segment_has_its_members_and_their_orders_only(
+    api: Any, columnar: Columnar, workspace: WorkspaceInfo
+) -> None:
+    people = {}
+    for number, city in enumerate(("Riga", "Oslo", "Riga"), start=41):
+        person = {"external_id": str(number), "city": city}
+        people[str(number)] = api.post("/customers", person, status=201)["id"]
+        line = {"product_external_id": "p", "quantity": 1, "unit_price": "2.50"}
+        order = {"external_id": f"A{number}", "identifiers": {"user_id": str(number)}, "lines": [line]}
+        api.post("/orders", order, status=201)
+    columnar.catch_up()
+    rule = {"attribute": "city", "op": "eq", "value": "Riga"}
+    segment = UUID(api.post("/segments", {"name": "Riga", "rule": rule}, status=201)["id"])
+    for kind, column, expected in (
+        ("customers", "kapelle_id", {people["41"], people["43"]}),
+        ("orders", "order.external_id", {"A41", "A43"}),
+        ("events", "customer_user_id", {"41", "43"}),
+    ):
+        job = create_export(
+            workspace_id=workspace.id, kind=kind, columns=[column], segment_id=segment, now=NOW, actor="test"
+        )
+        done = run_export(workspace_id=workspace.id, export_id=job.id, clock=lambda: NOW)
+        assert set(export_path(done).read_text().splitlines()[1:]) == expected
 
 
 def test_a_rebuild_is_told_and_not_counted(api: Any, columnar: Columnar, world: World, now: datetime) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from kapelle.events.actions import open_batch, quarantine
 from kapelle.events.contracts import Quarantined
+from kapelle.imports.actions.export_running import run_export
 from kapelle.kernel.tenancy import workspace_scope
 
 if TYPE_CHECKING:
@@ -59,10 +61,17 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
             "segment_id": segment["id"],
             "campaign_id": campaign["id"],
             "import_id": _upload(api),
+            "export_id": _export(workspace, api, now),
             "product_number": NUMBER,
             "order_number": NUMBER,
         }
     )
+
+
+def _export(workspace: WorkspaceInfo, api: Api, now: datetime) -> str:
+    export = api.call("POST", "/exports", {"kind": "customers", "purpose": MARK}, status=202)
+    run_export(workspace_id=workspace.id, export_id=UUID(export["id"]), clock=lambda: now)
+    return str(export["id"])
 
 
 def _upload(api: Api) -> str:

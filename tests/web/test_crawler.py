@@ -34,6 +34,9 @@ BODIES: dict[str, Any] = {
     "POST /imports/{import_id}/run": {"dry_run": True},
     "POST /imports/{import_id}/cancel": None,
     "POST /imports/{import_id}/undo": None,
+    "POST /exports": {"kind": "customers", "segment_id": "{segment_id}"},
+    "POST /exports/{export_id}/cancel": None,
+    "POST /exports/{export_id}/link": None,
     "POST /segments": {"name": "Mine", "rule": {"segment": "{segment_id}"}},
     "POST /segments/preview": {"rule": {"segment": "{segment_id}"}},
     "PATCH /segments/{segment_id}": {"name": "Stolen"},
@@ -60,6 +63,7 @@ OUTSIDE = {
     "u/<str:token>": "opened by the signed token of one mail",
     "p/<str:token>": "opened by the signed token of one mail",
     "v/<str:token>": "opened by the signed token of one mail",
+    "d/<str:token>": "opened by the signed, expiring link to one export",
 }
 OK = 200
 NOT_THEIRS = {404}
@@ -105,7 +109,8 @@ def _call(client: Api, method: str, path: str, ids: dict[str, str]) -> tuple[int
     response = client.client.generic(
         method, address, data=b"" if body is None else _json(body), content_type="application/json"
     )
-    return response.status_code, response.content.decode()
+    content = b"".join(response) if response.streaming else response.content
+    return response.status_code, content.decode()
 
 
 def _json(body: Any) -> str:

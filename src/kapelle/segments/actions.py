@@ -94,6 +94,19 @@ def take_snapshot(*, workspace_id: UUID, segment_id: UUID, now: datetime) -> tup
         return snapshot.id, snapshot.count
 
 
+class SegmentAudience:
+    """Narrows exports to a segment: its members are taken down first, so that a file has exactly those."""
+
+    def check(self, segment_id: UUID) -> None:
+        get_segment(segment_id)
+
+    def members(self, segment_id: UUID, *, now: datetime) -> tuple[str, tuple[Any, ...]]:
+        workspace_id = current_workspace()
+        snapshot_id, _ = take_snapshot(workspace_id=workspace_id, segment_id=segment_id, now=now)
+        sql = "SELECT m.customer_id FROM segment_members m WHERE m.workspace_id = %s AND m.snapshot_id = %s"
+        return sql, (workspace_id, snapshot_id)
+
+
 def _lock() -> None:
     """One change of segments at a time in a workspace: two together could close a circle that neither sees."""
     with connection.cursor() as cursor:

@@ -18,6 +18,7 @@ from kapelle.catalog.api import router as catalog
 from kapelle.channels.email.api import router as email
 from kapelle.customers.api import router as customers
 from kapelle.events.api import router as events
+from kapelle.imports.api import exports_router as exports
 from kapelle.imports.api import router as imports
 from kapelle.kernel.errors import Invalid, KapelleError, NotFound
 from kapelle.messaging.api import router as messaging
@@ -134,6 +135,6 @@ class _Unexpected(KapelleError):
     status = 500
 
 
-ROUTERS: tuple[Router, ...] = (customers, events, catalog, imports, segments, email, campaigns, messaging)
+ROUTERS: tuple[Router, ...] = (customers, events, catalog, imports, exports, segments, email, campaigns, messaging)
 for _router in ROUTERS:
     api.add_router("", _router)

@@ -1,8 +1,8 @@
 """What happens after what: the whole product's upward arrows on one page.
 
 Gates, resolvers and projections run in the projector's transaction, in this order. Mirrors are the tables that columnar
-keeps a copy of. Importers are the kinds of files that can be loaded. Chores are repeated by the sweeper. Personal data
-is what each module keeps about people, for who asks for a copy or to be erased.
+keeps a copy of. Importers and exporters are the kinds of files that can be loaded and made. Chores are repeated by the
+sweeper. Personal data is what each module keeps about people, for who asks for a copy or to be erased.
 """
 
 from __future__ import annotations
@@ -14,22 +14,25 @@ from kapelle.catalog.actions.importing.orders import OrdersImporter
 from kapelle.catalog.actions.importing.products import ProductsImporter
 from kapelle.catalog.actions.projection import NAMES as ORDER_EVENTS
 from kapelle.catalog.actions.projection import OrderProjection
+from kapelle.catalog.queries.exporting import OrdersExporter, ProductsExporter
 from kapelle.catalog.queries.mirror import ORDERS
 from kapelle.customers.actions import EventResolver, ProfileProjection
 from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, FirstVisitGate, TrackingGate
 from kapelle.customers.actions.importing.importer import CustomersImporter
+from kapelle.customers.queries.exporting import CustomersExporter, EventsExporter
 from kapelle.customers.queries.mirror import CUSTOMERS
 from kapelle.events.queries.mirror import EVENTS
 from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
-from kapelle.imports.contracts import register_importer
-from kapelle.imports.tasks import REQUEUE_STALLED as REQUEUE_STALLED_IMPORTS
+from kapelle.imports.contracts import register_audience, register_exporter, register_importer
+from kapelle.imports.tasks import CHORES as IMPORT_CHORES
 from kapelle.messaging.actions import ReceiptProjection, ReceiptResolver
 from kapelle.privacy.actions import ConsentData
 from kapelle.privacy.contracts import register_personal_data
+from kapelle.segments.actions import SegmentAudience
 
 if TYPE_CHECKING:
     from kapelle.events.contracts import Gate, Mirror, Projection, Resolver
-    from kapelle.imports.contracts import Importer
+    from kapelle.imports.contracts import Exporter, Importer
     from kapelle.kernel.chores import Chore
     from kapelle.privacy.contracts import PersonalData
 
@@ -53,9 +56,11 @@ PROJECTIONS: tuple[Projection, ...] = (
 
 MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORDERS)
 
-CHORES: tuple[Chore, ...] = (*EVENT_CHORES, REQUEUE_STALLED_IMPORTS, REQUEUE_STALLED_CAMPAIGNS)
+CHORES: tuple[Chore, ...] = (*EVENT_CHORES, *IMPORT_CHORES, REQUEUE_STALLED_CAMPAIGNS)
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
+
+EXPORTERS: tuple[Exporter, ...] = (CustomersExporter(), EventsExporter(), OrdersExporter(), ProductsExporter())
 
 PERSONAL_DATA: tuple[PersonalData, ...] = (ConsentData(),)
 
@@ -64,5 +69,8 @@ def register() -> None:
     """Fill the registries that modules below hold. Called once, at start."""
     for importer in IMPORTERS:
         register_importer(importer)
+    for exporter in EXPORTERS:
+        register_exporter(exporter)
+    register_audience(SegmentAudience())
     for holder in PERSONAL_DATA:
         register_personal_data(holder)

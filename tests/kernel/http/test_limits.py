@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import time
 import tracemalloc
 import zlib
@@ -15,7 +16,6 @@ from kapelle.kernel.http import AnswerInvalid, AnswerTooLarge, ConnectFailed, Gu
 from kapelle.kernel.http.addresses import Allowance
 
 if TYPE_CHECKING:
-    import socket
     from pathlib import Path
 
 CLIENT = GuardedClient(allowance=Allowance.parse("127.0.0.1:*"))
@@ -57,8 +57,8 @@ def test_an_answer_that_drips_ends_with_the_deadline(dripped: bytes) -> None:
 
 
 def test_a_refused_connection_says_that_nothing_was_sent() -> None:
-    with raw_server(lambda _: None) as port:
-        pass
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     with pytest.raises(ConnectFailed) as caught:
         CLIENT.request("GET", f"http://127.0.0.1:{port}/")
     assert not caught.value.was_sent

@@ -19,6 +19,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _MOSTLY = 0.8
 _LONGEST_DAY = 12  # characters of a date without a time
 _ATTRIBUTES = "attributes.*"
+_OURS = "kapelle_"  # columns of an export that only Kapelle writes
 _DATES = (FieldType.DATE, FieldType.DATETIME)
 
 
@@ -31,16 +32,16 @@ def guess_mapping(
     }
     columns: dict[str, str] = {}
     for name in header:
-        target = words.get(_squeeze(name))
+        target = name if _is_field(importer, name) else words.get(_squeeze(name))
         if target and "*" not in target and target not in columns.values():
             columns[name] = target
     targets = {field.name for field in importer.fields}
     _guess_email(header, sample, columns, targets)
     notes = [f"Column {name!r} is not imported." for name in header if name not in columns]
     if _ATTRIBUTES in targets:
-        notes = []
+        notes = [f"Column {name!r} is not imported." for name in header if name.startswith(_OURS)]
         for name in header:
-            if name not in columns:
+            if name not in columns and not name.startswith(_OURS):
                 columns[name] = f"attributes.{attribute_name(name)}"
     mapping = Mapping(columns=columns, attribute_types=_guess_types(importer, columns, header, sample))
     return mapping, notes
@@ -114,6 +115,15 @@ def find_field(importer: Importer, target: str) -> TargetField:
             return field
     names = ", ".join(field.name for field in importer.fields)
     raise MappingInvalid(f"{target!r} is not a field of {importer.kind}. Fields: {names}.", fields=[target])
+
+
+def _is_field(importer: Importer, name: str) -> bool:
+    """Whether a column bears a field's very name, as those of our exports do."""
+    try:
+        find_field(importer, name)
+    except MappingInvalid:
+        return False
+    return True
 
 
 def attribute_name(header: str) -> str:

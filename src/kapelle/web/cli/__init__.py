@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, object]] = {
     "workspace": ("create and list workspaces", _APP),
     "key": ("create, list and revoke API keys", _APP),
     "import": ("load customers, products or orders from a CSV file", _APP),
+    "export": ("write customers, events, orders or a segment into a file", _APP),
     "segment": ("create, preview and list segments", _APP),
     "campaign": ("create, send and read campaigns", _APP),
     "demo": ("load and look at the demo workspace", _APP),

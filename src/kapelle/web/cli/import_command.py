@@ -159,7 +159,7 @@ def run_with_progress(workspace_id: UUID, job_id: UUID) -> JobInfo:
             text = f"\r{job.rows_read:>10,} rows  {job.share_read:>6.1%}  {job.rows_per_second:>9,.0f} rows/s "
             click.echo(f"{text} {job.rows_failed:,} left out ", nl=False, err=True)
 
-    with _stopping() as stop:
+    with stopping() as stop:
         job = run_job(
             workspace_id=workspace_id, job_id=job_id, clock=utc_now, on_progress=show, should_stop=stop.is_set
         )
@@ -169,7 +169,8 @@ def run_with_progress(workspace_id: UUID, job_id: UUID) -> JobInfo:
 
 
 @contextmanager
-def _stopping() -> Iterator[Event]:
+def stopping() -> Iterator[Event]:
+    """Ctrl-C sets the event instead of breaking off."""
     stop = Event()
     before = signal.signal(signal.SIGINT, lambda *_: stop.set())
     try:

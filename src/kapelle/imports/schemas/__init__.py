@@ -1,0 +1,16 @@
+"""The JSON of imports and exports."""
+
+from kapelle.imports.schemas.exporting import ExportIn, ExportKindOut, ExportOut, LinkOut
+from kapelle.imports.schemas.importing import FieldOut, ImportOut, KindOut, RowErrorOut, RunIn
+
+__all__ = [
+    "ExportIn",
+    "ExportKindOut",
+    "ExportOut",
+    "FieldOut",
+    "ImportOut",
+    "KindOut",
+    "LinkOut",
+    "RowErrorOut",
+    "RunIn",
+]
