@@ -195,7 +195,7 @@ def test_a_server_that_sends_for_a_device_is_not_taken_for_it() -> None:
     context: dict[str, Any] = {}
     assert is_library("python-requests/2.32")
     assert not derive(
-        context, {}, login_state="", seen_agent="python-requests/2.32", seen_ip="", keep_ip="whole"
+        context, {}, device_id="", user_id="", seen_agent="python-requests/2.32", seen_ip="", keep_ip="whole"
     )  # fmt: skip
     assert context == {}
 
@@ -205,9 +205,10 @@ def test_an_app_says_itself_what_it_runs_on() -> None:
         "device": {"manufacturer": "Apple", "model": "iPad13,4", "type": "ios"},
         "os": {"name": "iOS", "version": "17.1"},
     }
-    derive(context, {}, login_state="", seen_agent="okhttp/4.9", seen_ip="", keep_ip="whole")
+    derive(context, {}, device_id="a1", user_id="", seen_agent="okhttp/4.9", seen_ip="", keep_ip="whole")
     assert context[DERIVED] == {
         "device_brand": "Apple", "device_model": "iPad13,4", "device_type": "tablet", "os": "iOS", "os_version": "17.1",
+        "device": "55a5c48f20d8ee78", "login_state": "logged_out",
     }  # fmt: skip
 
 
@@ -232,7 +233,7 @@ def test_an_event_comes_home_with_what_its_context_tells(road: Road) -> None:
     assert first[DERIVED] == {
         "device_type": "desktop", "os": "Windows", "os_version": "10", "browser": "Chrome", "browser_version": "131",
         "country": "US", "path": "/a", "utm_source": "mail", "utm_medium": "email", "source": "mail",
-        "channel": "email", "login_state": "logged_out",
+        "channel": "email", "login_state": "logged_out", "device": "55a5c48f20d8ee78",
     }  # fmt: skip
     assert first["ip"] == "8.8.8.0"
     assert second == {}  # sent by the brand's server: its address and program are nobody's

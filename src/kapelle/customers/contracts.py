@@ -124,3 +124,52 @@ class TimelineItem:
     message_id: str
     properties: dict[str, Any]
     context: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One visit, under all origins of the customer. Texts that are not known are ""."""
+
+    id: UUID
+    is_ended: bool  # nothing was heard for as long as the workspace says
+    device: str
+    started_at: datetime
+    ended_at: datetime  # of its last event
+    seconds: int
+    events: int
+    pages: int
+    first_url: str
+    last_url: str
+    is_logged_in: bool
+    referrer: str
+    source: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    click_id: str
+    country: str
+    city: str
+    device_type: str
+    os: str
+    browser: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A customer's visits taken together, and how the first one began."""
+
+    visits: int
+    seconds: int
+    pages: int
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    is_logged_in: bool  # in their latest visit
+    first_url: str
+    first_referrer: str
+    first_source: str
+    first_channel: str
+    first_utm_source: str
+    first_utm_medium: str
+    first_utm_campaign: str
+    first_click_id: str

@@ -19,6 +19,7 @@ from kapelle.catalog.queries.mirror import ORDERS
 from kapelle.customers.actions import EventResolver, ProfileProjection
 from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, FirstVisitGate, TrackingGate
 from kapelle.customers.actions.importing.importer import CustomersImporter
+from kapelle.customers.actions.sessions import SESSIONS_CHORE
 from kapelle.customers.queries.exporting import CustomersExporter, EventsExporter
 from kapelle.customers.queries.mirror import CUSTOMERS
 from kapelle.events.queries.mirror import EVENTS
@@ -26,7 +27,7 @@ from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
 from kapelle.imports.contracts import register_audience, register_exporter, register_importer
 from kapelle.imports.tasks import CHORES as IMPORT_CHORES
 from kapelle.messaging.actions import ReceiptProjection, ReceiptResolver
-from kapelle.privacy.actions import ConsentData
+from kapelle.privacy.actions import ConsentData, PersonalRows
 from kapelle.privacy.contracts import register_personal_data
 from kapelle.segments.actions import SegmentAudience
 
@@ -56,13 +57,13 @@ PROJECTIONS: tuple[Projection, ...] = (
 
 MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORDERS)
 
-CHORES: tuple[Chore, ...] = (*EVENT_CHORES, *IMPORT_CHORES, REQUEUE_STALLED_CAMPAIGNS)
+CHORES: tuple[Chore, ...] = (*EVENT_CHORES, SESSIONS_CHORE, *IMPORT_CHORES, REQUEUE_STALLED_CAMPAIGNS)
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
 
 EXPORTERS: tuple[Exporter, ...] = (CustomersExporter(), EventsExporter(), OrdersExporter(), ProductsExporter())
 
-PERSONAL_DATA: tuple[PersonalData, ...] = (ConsentData(),)
+PERSONAL_DATA: tuple[PersonalData, ...] = (ConsentData(), PersonalRows("sessions"))
 
 
 def register() -> None:

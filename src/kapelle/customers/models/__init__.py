@@ -4,5 +4,14 @@ from __future__ import annotations
 
 from kapelle.customers.models.identity import Identifier, IdentityReview, MergeEntry
 from kapelle.customers.models.profiles import AttributeDefinition, Customer
+from kapelle.customers.models.sessions import Session, SessionProgress
 
-__all__ = ["AttributeDefinition", "Customer", "Identifier", "IdentityReview", "MergeEntry"]
+__all__ = [
+    "AttributeDefinition",
+    "Customer",
+    "Identifier",
+    "IdentityReview",
+    "MergeEntry",
+    "Session",
+    "SessionProgress",
+]

@@ -12,15 +12,18 @@ from kapelle.customers.queries.profiles import (
     origins_of,
     resolve_customer,
 )
+from kapelle.customers.queries.sessions import get_activity, list_sessions
 from kapelle.customers.queries.timeline import list_timeline
 
 __all__ = [
     "find_customer",
+    "get_activity",
     "get_customer",
     "get_customers",
     "list_customers",
     "list_identity_reviews",
     "list_merges",
+    "list_sessions",
     "list_timeline",
     "origins_of",
     "resolve_customer",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kapelle.events.actions.enriching import derive, shorten_ip
-from kapelle.events.contracts import LOGGED_IN, LOGGED_OUT, Event, Quarantined
+from kapelle.events.contracts import Event, Quarantined
 from kapelle.events.wire import Message, decode_request
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.timestamps import parse_timestamp
@@ -98,13 +98,13 @@ def _complete_context(
     """
     if seen_by_edge.get("gpc"):
         message.context["gpc"] = True
-    is_device = bool(message.anonymous_id)
     return derive(
         message.context,
         properties,
-        login_state=(LOGGED_IN if message.user_id else LOGGED_OUT) if is_device else "",
-        seen_agent=seen_by_edge.get("user_agent", "") if is_device else "",
-        seen_ip=seen_by_edge.get("ip", "") if is_device else "",
+        device_id=message.anonymous_id,
+        user_id=message.user_id,
+        seen_agent=seen_by_edge.get("user_agent", ""),
+        seen_ip=seen_by_edge.get("ip", ""),
         keep_ip=keep_ip,
     )
 

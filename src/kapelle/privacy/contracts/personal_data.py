@@ -33,8 +33,11 @@ class PersonalData(Protocol):
     their own: see `privacy.actions.PersonalRows`. Both methods run inside the subject's workspace scope.
     """
 
-    name: str
-    tables: frozenset[str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tables(self) -> frozenset[str]: ...
 
     def export(self, subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
         """(section, row) of everything kept about the person, streamed; ids of our own machinery may be left out."""

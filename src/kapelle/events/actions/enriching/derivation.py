@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from kapelle.events.actions.enriching.agents import NOTHING, is_library, read_agent, read_app
@@ -17,22 +18,22 @@ def derive(
     context: dict[str, Any],
     properties: Mapping[str, Any],
     *,
-    login_state: str,
+    device_id: str,
+    user_id: str,
     seen_agent: str,
     seen_ip: str,
     keep_ip: str,
 ) -> bool:
     """Set `context["derived"]`, and `context["ip"]` as far as the workspace keeps it; whether a robot sent the event.
 
-    `seen_agent` and `seen_ip` are what the edge saw of a device's own request ("" for a server's), used where the
-    context does not say better. `login_state`: as far as the identifiers show it, "" for what no device
-    sent.
+    `device_id` is "" for what a server sent: its address and program (`seen_agent`, `seen_ip`: what the edge saw of the
+    request) are nobody's, and it tells nothing of a login. Where the context says better itself, that counts.
     """
     derived: dict[str, Any] = {}
     agent = NOTHING
     user_agent = context.get("userAgent")
     if not isinstance(user_agent, str) or not user_agent:
-        user_agent = "" if not seen_agent or is_library(seen_agent) else seen_agent
+        user_agent = seen_agent if device_id and not is_library(seen_agent) else ""
         if user_agent:
             context["userAgent"] = user_agent
     if user_agent or "userAgentData" in context:
@@ -42,7 +43,7 @@ def derive(
         derived.update(read_app(context))
         if derived.get("device_type", "other") == "other" and derived.get("os") in {"iOS", "Android"}:
             derived["device_type"] = "mobile"
-    ip = context.get("ip") or seen_ip
+    ip = context.get("ip") or (seen_ip if device_id else "")
     if ip and isinstance(ip, str):
         derived.update(find_place(ip))
         kept = shorten_ip(ip, keep_ip)
@@ -55,9 +56,10 @@ def derive(
         page = properties if "url" in properties else {}
     if page or campaign:
         derived.update(read_traffic(page, campaign))
-    if login_state:
+    if device_id:
         said = context.get("isLoggedIn")
-        derived["login_state"] = login_state if not isinstance(said, bool) else LOGGED_IN if said else LOGGED_OUT
+        derived["login_state"] = LOGGED_IN if (said if isinstance(said, bool) else user_id) else LOGGED_OUT
+        derived["device"] = blake2b(device_id.encode(), digest_size=8).hexdigest()
     context.pop(DERIVED, None)
     if derived:
         context[DERIVED] = derived
