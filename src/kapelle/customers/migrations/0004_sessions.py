@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "session_progress",
                 "constraints": [
-                    models.UniqueConstraint(fields=("workspace_id",), name="session_progress_workspace")
+                    models.UniqueConstraint(fields=("workspace_id",), name="session_progress_unique")
                 ],
             },
         ),

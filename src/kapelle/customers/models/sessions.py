@@ -47,4 +47,4 @@ class SessionProgress(TenantModel):
 
     class Meta:
         db_table = "session_progress"
-        constraints = [models.UniqueConstraint(fields=["workspace_id"], name="session_progress_workspace")]
+        constraints = [models.UniqueConstraint(fields=["workspace_id"], name="session_progress_unique")]

@@ -6,6 +6,7 @@ a merge or its undoing changes no row.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -54,8 +55,8 @@ FROM visits ORDER BY started_at DESC, id DESC LIMIT %b
 """
 _TOTALS = f"""{_VISITS}
 SELECT count(*), coalesce(sum(seconds), 0)::int, coalesce(sum(pages), 0)::int, min(started_at), max(ended_at),
-    (SELECT is_logged_in FROM visits ORDER BY ended_at DESC, id DESC LIMIT 1),
-    {", ".join(f"(SELECT {name} FROM visits ORDER BY started_at, id LIMIT 1)" for name in ("first_url", *_FIRST[:7]))}
+    coalesce((SELECT is_logged_in FROM visits ORDER BY ended_at DESC, id DESC LIMIT 1), false),
+    {", ".join(f"coalesce((array_agg({name} ORDER BY started_at, id))[1], '')" for name in ("first_url", *_FIRST[:7]))}
 FROM visits
 """
 
@@ -74,7 +75,7 @@ def list_sessions(
 def get_activity(customer_id: UUID) -> Activity:
     """How often and how long the customer was there, and how they came first; raises NotFound."""
     (totals,) = _run(_TOTALS, customer_id, [], None, get_workspace_by_id(current_workspace()).session_idle)
-    return Activity(*totals[:5], bool(totals[5]), *(text or "" for text in totals[6:]))
+    return Activity(**dict(zip((field.name for field in fields(Activity)), totals, strict=True)))
 
 
 def _run(sql: str, customer_id: UUID, before: Sequence[Any], *rest: Any) -> list[tuple[Any, ...]]:
