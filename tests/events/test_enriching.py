@@ -241,6 +241,14 @@ def test_an_event_comes_home_with_what_its_context_tells(road: Road) -> None:
     assert second == {}  # sent by the brand's server: its address and program are nobody's
 
 
+def test_a_browser_that_asks_not_to_be_tracked_is_heard(road: Road) -> None:
+    road.send(track("m1", anonymous="a1"), context={"gpc": True, "dnt": True})
+    road.send(track("m2", anonymous="a1", context={"globalPrivacyControl": True}))
+    road.project()
+    first, second = _contexts(road)
+    assert (first["gpc"], first["dnt"], second["gpc"], "dnt" in second) == (True, True, True, False)
+
+
 @pytest.mark.parametrize(("keep_ip", "kept"), [("whole", "8.8.8.8"), ("truncated", "8.8.8.0"), ("none", None)])
 def test_the_workspace_says_what_is_kept_of_an_address(road: Road, keep_ip: str, kept: str | None) -> None:
     change_workspace(workspace_id=road.workspace_id, keep_ip=KeepIp(keep_ip), now=road.now, actor="test")

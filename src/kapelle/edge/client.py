@@ -38,13 +38,15 @@ def client_scheme(scope: HttpScope, *, behind_proxy: bool) -> str:
 
 
 def request_context(scope: HttpScope, *, behind_proxy: bool, method: str = "") -> bytes:
-    """JSON for the inbox row: ip, user_agent, gpc (Global Privacy Control) and, for tracking hits, the method."""
+    """JSON for the inbox row: ip, user_agent, gpc (Global Privacy Control), dnt, and for tracking hits the method."""
     context: dict[str, object] = {"ip": client_ip(scope, behind_proxy=behind_proxy)}
     for name, value in scope["headers"]:
         if name == b"user-agent":
             context["user_agent"] = value[:_MAX_TEXT].decode("latin-1").replace("\0", "")
         elif name == b"sec-gpc":
             context["gpc"] = value.strip() == b"1"
+        elif name == b"dnt" and value.strip() == b"1":
+            context["dnt"] = True
     if method:
         context["method"] = method
     return msgspec.json.encode(context)

@@ -96,8 +96,10 @@ def _complete_context(
 
     The request's address and program are the customer's own only when a device sent it: those name an anonymous id.
     """
-    if seen_by_edge.get("gpc"):
+    if seen_by_edge.get("gpc") or message.context.get("globalPrivacyControl") is True:
         message.context["gpc"] = True
+    if seen_by_edge.get("dnt"):
+        message.context["dnt"] = True
     return derive(
         message.context,
         properties,
