@@ -86,3 +86,32 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class Site(ThreadingHTTPServer):
+    """A shop's own site: fixed pages and scripts by path. To a browser it is another origin than the edge."""
+
+    daemon_threads = True
+
+    def __init__(self, files: dict[str, tuple[str, bytes]]) -> None:
+        super().__init__(("127.0.0.1", 0), _Serving)
+        self.files = files
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Serving(BaseHTTPRequestHandler):
+    server: Site
+
+    def do_GET(self) -> None:
+        kind, body = self.server.files.get(self.path.partition("?")[0], ("text/plain", b""))
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Quiet."""
