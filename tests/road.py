@@ -79,33 +79,29 @@ class Road:
 
     def people(self) -> set[frozenset[tuple[str, str]]]:
         """Everybody who is not merged away, as the set of all identifiers that lead to them."""
-        found: dict[UUID, set[tuple[str, str]]] = {}
-        for home, kind, value in self.rows(
-            "SELECT coalesce(c.merged_into, c.id), i.kind, i.value FROM identifiers i JOIN customers c ON c.id ="
-            " i.customer_id"
-        ):
-            found.setdefault(home, set()).add((kind, value))
-        return {frozenset(names) for names in found.values()}
+        return set(self._names().values())
 
     def events_of(self) -> dict[frozenset[tuple[str, str]], list[str]]:
         """Message ids by person."""
-        homes = dict(self.rows("SELECT id, coalesce(merged_into, id) FROM customers"))
-        names: dict[UUID, set[tuple[str, str]]] = {}
-        for origin, kind, value in self.rows("SELECT customer_id, kind, value FROM identifiers"):
-            names.setdefault(homes[origin], set()).add((kind, value))
+        names = self._names()
         found: dict[frozenset[tuple[str, str]], list[str]] = {}
-        for origin, message_id in self.rows("SELECT origin_id, message_id FROM events"):
-            found.setdefault(frozenset(names[homes[origin]]), []).append(message_id)
+        for home, message_id in self.rows(
+            "SELECT i.customer_id, e.message_id FROM events e JOIN identifiers i ON i.id = e.origin_id"
+        ):
+            found.setdefault(names[home], []).append(message_id)
         return {person: sorted(ids) for person, ids in found.items()}
+
+    def _names(self) -> dict[UUID, frozenset[tuple[str, str]]]:
+        found: dict[UUID, set[tuple[str, str]]] = {}
+        sql = "SELECT customer_id, kind, value FROM identifiers WHERE customer_id IS NOT NULL"
+        for home, kind, value in self.rows(sql):
+            found.setdefault(home, set()).add((kind, value))
+        return {home: frozenset(names) for home, names in found.items()}
 
     def profile(self, **identifier: str) -> dict[str, Any]:
         """The row of the customer who is known by `user_id="u1"` or the like."""
         ((kind, value),) = identifier.items()
-        sql = (
-            "SELECT coalesce(c.merged_into, c.id) FROM identifiers i JOIN customers c ON c.id = i.customer_id"
-            " WHERE i.kind = %s AND i.value = %s"
-        )
-        ((customer_id,),) = self.rows(sql, kind, value)
+        ((customer_id,),) = self.rows("SELECT customer_id FROM identifiers WHERE kind = %s AND value = %s", kind, value)
         with workspace_scope(self.workspace_id):
             return dict(Customer.objects.filter(id=customer_id).values().get())
 

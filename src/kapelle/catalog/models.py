@@ -42,7 +42,7 @@ class Product(TenantModel):
 
 
 class Order(TenantModel):
-    """A purchase. `origin_id` is the profile it came for; merges leave it, readers go through the map."""
+    """A purchase. `origin_id` is the identifier it came for; merges leave it, readers go through the map."""
 
     batch_id = models.BigIntegerField()
     external_id = models.TextField()  # the shop's order number
@@ -62,7 +62,7 @@ class Order(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["workspace_id", "external_id"], name="orders_unique"),
             models.UniqueConstraint(fields=["workspace_id", "id"], name="orders_workspace_id"),
-            CompositeForeignKey(name="orders_origin", field="origin_id", to_table="customers", on_delete="SET NULL"),
+            CompositeForeignKey(name="orders_origin", field="origin_id", to_table="identifiers", on_delete="SET NULL"),
         ]
         indexes = [
             models.Index(fields=["batch_id"], name="orders_batch"),

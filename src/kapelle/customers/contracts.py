@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date, datetime
     from uuid import UUID
 
@@ -18,13 +20,13 @@ ANONYMOUS_ID = "anonymous_id"
 # Strongest first. An event goes to the customer of its strongest identifier; kinds of a brand's own stand in between.
 _BEFORE_CUSTOM = (USER_ID, "loyalty_card", "card_hash", EMAIL, PHONE, "order_number")
 _AFTER_CUSTOM = (DEVICE_ID, ANONYMOUS_ID)
-STRENGTH = {kind: place for place, kind in enumerate((*_BEFORE_CUSTOM, "", *_AFTER_CUSTOM))}
+DEFAULT_PRIORITIES = {kind: 10 * place for place, kind in enumerate((*_BEFORE_CUSTOM, "", *_AFTER_CUSTOM), start=1)}
 
 # Kinds that name a person, not only a device.
 PERSONAL = frozenset({USER_ID, "loyalty_card", "card_hash", EMAIL, PHONE})
 
 # How many of a kind one customer may have; joining two customers must not go over it.
-LIMITS = {USER_ID: 1, EMAIL: 5, PHONE: 5}
+DEFAULT_LIMITS = {USER_ID: 1, EMAIL: 5, PHONE: 5}
 
 # Columns of a customer that repeat its main identifier of a kind.
 MAIN_COLUMNS = {USER_ID: "external_id", EMAIL: "email", PHONE: "phone"}
@@ -32,9 +34,61 @@ MAIN_COLUMNS = {USER_ID: "external_id", EMAIL: "email", PHONE: "phone"}
 IdentifierPair = tuple[str, str]  # (kind, normalised value)
 
 
+class LinkKind(IntEnum):
+    """How two identifiers came to be one person's."""
+
+    SEEN = 0  # together in one fact
+    ALIAS = 1  # the sender says that both are one person
+    MANUAL = 2  # somebody merged them by hand
+
+
+@dataclass(frozen=True, slots=True)
+class KindRule:
+    """What a workspace says of one kind of identifier; everything has a default."""
+
+    kind: str
+    priority: int  # the lower, the stronger
+    limit: int | None = None  # how many one customer may have; None: any number
+    # False: several people may share it (a phone at home). It is noted with all of them and merges nobody.
+    grants_access: bool = True
+    blocked: tuple[str, ...] = ()  # values that identify nobody, beside the built-in fillers
+    blocked_patterns: tuple[str, ...] = ()  # regular expressions (RE2) that match such values whole
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRules:
+    """All rules of a workspace, by kind. Pure: what it answers depends on nothing else."""
+
+    kinds: Mapping[str, KindRule]
+
+    def rule(self, kind: str) -> KindRule:
+        """The kind's rule, its default if the workspace has none."""
+        return self.kinds.get(kind) or default_rule(kind)
+
+    def strength(self, pair: IdentifierPair) -> int:
+        """Sort key: the lower, the stronger. Those of one strength stay in the order in which they were sent."""
+        return self.rule(pair[0]).priority
+
+    @property
+    def limited(self) -> dict[str, int]:
+        """Kinds with a limit."""
+        limits = {**DEFAULT_LIMITS, **{rule.kind: rule.limit for rule in self.kinds.values()}}
+        return {kind: limit for kind, limit in limits.items() if limit is not None}
+
+    @property
+    def shared(self) -> list[str]:
+        """Kinds that merge nobody."""
+        return [rule.kind for rule in self.kinds.values() if not rule.grants_access]
+
+
+def default_rule(kind: str) -> KindRule:
+    """What holds for a kind of which the workspace says nothing."""
+    return KindRule(kind, DEFAULT_PRIORITIES.get(kind, DEFAULT_PRIORITIES[""]), DEFAULT_LIMITS.get(kind))
+
+
 def strength(kind: str) -> int:
-    """Sort key: the lower, the stronger."""
-    return STRENGTH.get(kind, STRENGTH[""])
+    """Sort key of a kind by default: the lower, the stronger."""
+    return default_rule(kind).priority
 
 
 # Standard fields that are texts, "" standing for "not known", in PostgreSQL, in columnar and in segments alike.
@@ -65,7 +119,7 @@ class Fact:
     """These identifiers were seen together: an event, a row of an import, a call of the API.
 
     `identifiers` are normalised, strongest first. Resolving sets `customer_id` and `origin_id` (None if there are no
-    identifiers) and leaves out of `identifiers` those that belong to somebody else.
+    identifiers) and leaves out of `identifiers` those that contradict. What it says belongs to the first for ever.
     """
 
     identifiers: tuple[IdentifierPair, ...]
@@ -108,6 +162,7 @@ class CustomerInfo:
     attributes: dict[str, Any]
     provenance: dict[str, list[str]]  # {field: [source, time at which it was true]}
     identifiers: tuple[IdentifierPair, ...]
+    shared_identifiers: tuple[IdentifierPair, ...]  # of somebody else too: linked, not merged
     merged_ids: tuple[UUID, ...]  # older ids that lead here
 
 

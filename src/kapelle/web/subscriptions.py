@@ -21,7 +21,7 @@ from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, First
 from kapelle.customers.actions.importing.importer import CustomersImporter
 from kapelle.customers.actions.sessions import SESSIONS_CHORE
 from kapelle.customers.queries.exporting import CustomersExporter, EventsExporter
-from kapelle.customers.queries.mirror import CUSTOMERS
+from kapelle.customers.queries.mirror import CUSTOMERS, ORIGINS
 from kapelle.events.queries.mirror import EVENTS
 from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
 from kapelle.imports.contracts import register_audience, register_exporter, register_importer
@@ -55,7 +55,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     ProfileProjection(),  # standard and custom fields; last of customers
 )
 
-MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORDERS)
+MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORIGINS, ORDERS)
 
 CHORES: tuple[Chore, ...] = (*EVENT_CHORES, SESSIONS_CHORE, *IMPORT_CHORES, REQUEUE_STALLED_CAMPAIGNS)
 

@@ -41,9 +41,9 @@ WITH reached AS (
     GROUP BY 1
 ), profiles AS (
     SELECT person, since, person AS id FROM reached
-    UNION ALL
-    SELECT r.person, r.since, c.id FROM reached r
-    JOIN customers c ON c.workspace_id = %(workspace)s AND c.merged_into = r.person
+    UNION
+    SELECT r.person, r.since, i.id FROM reached r
+    JOIN identifiers i ON i.workspace_id = %(workspace)s AND i.customer_id = r.person AND i.is_origin
 )
 SELECT o.currency, count(*), count(DISTINCT p.person), sum(o.total)
 FROM profiles p JOIN orders o ON o.workspace_id = %(workspace)s AND o.origin_id = p.id

@@ -27,8 +27,8 @@ _PLACES = Decimal("0.0001")
 # LIMIT keep every look-up an index probe, whatever the planner believes of young tables.
 _CANDIDATES = """
     WITH profiles AS (
-        SELECT c.id AS origin, c.id AS customer FROM customers c WHERE c.id = ANY(%b)
-        UNION ALL SELECT c.id, c.merged_into FROM customers c WHERE c.merged_into = ANY(%b)
+        SELECT id AS origin, id AS customer FROM customers WHERE id = ANY(%b)
+        UNION SELECT id, customer_id FROM identifiers WHERE workspace_id = %b AND customer_id = ANY(%b) AND is_origin
     )
     SELECT o.id, p.customer FROM profiles p
     CROSS JOIN LATERAL (SELECT id FROM orders WHERE workspace_id = %b AND origin_id = p.origin AND status <> 'returned'
@@ -107,7 +107,7 @@ def find_candidates(wanted: Sequence[Wanted]) -> Candidates:
         return found
     products = list({item.line.product for item in wanted})
     workspace_id = current_workspace()
-    parameters = [people, people, workspace_id, workspace_id, products]
+    parameters = [people, workspace_id, people, workspace_id, workspace_id, products]
     owners = dict(bulk_cursor().execute(_CANDIDATES, parameters, binary=True).fetchall())
     found.orders = load_orders_by_id(owners)
     lines: dict[tuple[UUID, str], list[LineState]] = defaultdict(list)

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from kapelle.customers.actions.definitions import check_type, ensure_definitions
 from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize, normalize_kind
-from kapelle.customers.actions.profiles import ATTRIBUTE, close_customers, load_profiles, save_profiles
+from kapelle.customers.actions.profiles import (
+    ATTRIBUTE,
+    close_customers,
+    load_facets,
+    load_profiles,
+    save_facets,
+    save_profiles,
+)
 from kapelle.customers.actions.resolving import resolve_facts
 from kapelle.customers.actions.traits import NotThisType
 from kapelle.customers.contracts import MAIN_COLUMNS, Fact, strength
 from kapelle.customers.models import Customer, Identifier
-from kapelle.customers.queries.profiles import origins_of, resolve_customer
+from kapelle.customers.queries.profiles import resolve_customer
 from kapelle.events.actions import open_batch
 from kapelle.kernel.errors import Conflict, Invalid
 from kapelle.kernel.ids import uuid7
@@ -67,9 +74,9 @@ def upsert_customer(
         raise IdentifierInvalid("A customer needs at least one identifier, such as user_id, email or phone.")
     with workspace_scope(workspace_id):
         batch = open_batch(source=source, now=now)
-        customer_id = _resolve(batch, pairs, source)
+        origin_id, customer_id = _resolve(batch, pairs, source)
         is_new = Customer.objects.filter(id=customer_id, created_at=now, batch_id=batch.id).exists()
-        _apply(batch, customer_id, changes, pairs, source)
+        _apply(batch, origin_id, customer_id, changes, pairs, source)
         close_customers(batch)
     return customer_id, is_new
 
@@ -84,12 +91,12 @@ def update_customer(*, workspace_id: UUID, customer_id: UUID, changes: Changes, 
         home = resolve_customer(customer_id)
         pairs = _main_identifiers(changes)
         if pairs:
-            known = Identifier.objects.filter(customer_id__in=origins_of(home)).values_list("kind", "value")
+            known = Identifier.objects.filter(customer_id=home).values_list("kind", "value")
             anchor = min(known[:1000], key=_strength, default=None)
             if anchor is None:
                 raise IdentityConflict("This customer has no identifier to which another one could be tied.")
-            home = _resolve(batch, {anchor, *pairs}, source)
-        _apply(batch, home, changes, pairs, source)
+            _, home = _resolve(batch, {anchor, *pairs}, source)
+        _apply(batch, home, home, changes, pairs, source)
         close_customers(batch)
     return home
 
@@ -111,29 +118,35 @@ def _strength(pair: IdentifierPair) -> int:
     return strength(pair[0])
 
 
-def _resolve(batch: OpenBatch, pairs: set[IdentifierPair], source: str) -> UUID:
+def _resolve(batch: OpenBatch, pairs: set[IdentifierPair], source: str) -> tuple[UUID, UUID]:
+    """The origin and the customer of these identifiers."""
     ordered = tuple(sorted(pairs, key=lambda pair: (strength(pair[0]), pair)))
     fact = Fact(ordered, batch.now, f"{source}:{uuid7()}", source)
     resolve_facts(batch, [fact])
     left_out = [list(pair) for pair in ordered if pair not in fact.identifiers]
-    if left_out or fact.customer_id is None:
+    if left_out or fact.customer_id is None or fact.origin_id is None:
         raise IdentityConflict(
             "These identifiers belong to different people, or to one who would have too many of a kind. Nothing was"
             " changed.",
             identifiers=left_out,
         )
-    return fact.customer_id
+    return fact.origin_id, fact.customer_id
 
 
-def _apply(batch: OpenBatch, customer_id: UUID, changes: Changes, pairs: set[IdentifierPair], source: str) -> None:
+def _apply(
+    batch: OpenBatch, origin_id: UUID, customer_id: UUID, changes: Changes, pairs: set[IdentifierPair], source: str
+) -> None:
     normalized = {MAIN_COLUMNS[kind]: value for kind, value in pairs if kind in MAIN_COLUMNS}
     types = ensure_definitions(batch, changes.attributes)
-    profile = load_profiles(batch, [customer_id])[customer_id]
-    for name, value in {**changes.fields, **normalized}.items():
-        profile.offer(name, value, source, batch.now)
+    facets, profile = load_facets(batch, [origin_id]), load_profiles(batch, [customer_id])[customer_id]
+    values = {**changes.fields, **normalized}
     for name, value in changes.attributes.items():
         try:
-            profile.offer(ATTRIBUTE + name, check_type(value, types.get(name)), source, batch.now)
+            values[ATTRIBUTE + name] = check_type(value, types.get(name))
         except NotThisType as error:
             raise AttributeInvalid(f"The value of {name!r} cannot be used: {error}.", attribute=name) from error
+    for place in (*facets.values(), profile):
+        for name, value in values.items():
+            place.offer(name, value, source, batch.now)
+    save_facets(batch, list(facets.values()))
     save_profiles(batch, [profile])

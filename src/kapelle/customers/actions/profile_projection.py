@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from kapelle.customers.actions.definitions import check_type, ensure_definitions
-from kapelle.customers.actions.profiles import ATTRIBUTE, close_customers, load_profiles, save_profiles
+from kapelle.customers.actions.profiles import (
+    ATTRIBUTE,
+    Facet,
+    Profile,
+    close_customers,
+    load_facets,
+    load_profiles,
+    save_facets,
+    save_profiles,
+)
 from kapelle.customers.actions.traits import NotThisType, Traits, read_context, read_traits
 from kapelle.customers.contracts import EMAIL, MAIN_COLUMNS, PHONE
 from kapelle.events.actions import quarantine
@@ -15,7 +24,7 @@ from kapelle.events.contracts import Quarantined
 from kapelle.kernel.bulk import bulk_cursor, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -26,11 +35,11 @@ if TYPE_CHECKING:
 _CONTEXT_FIELDS = ("language", "time_zone", "ip", "device_type", "screen", "os")
 _LIST = ", ".join(_CONTEXT_FIELDS)
 _TOUCHED = "SELECT id FROM customers WHERE batch_id = %b"
-# Most events of a session show the same context: only those that show something new are worth a write.
+# Most events of a session show the same context: only those that show something new under their name are worth a write.
 _DIFFERENT = f"""
-SELECT c.id FROM unnest(%b::uuid[], {", ".join(["%b::text[]"] * len(_CONTEXT_FIELDS))}) n (id, {_LIST})
-CROSS JOIN LATERAL (SELECT id, {_LIST} FROM customers WHERE id = n.id OFFSET 0) c
-WHERE {" OR ".join(f"(n.{name} <> '' AND n.{name} <> c.{name})" for name in _CONTEXT_FIELDS)}
+SELECT i.id FROM unnest(%b::uuid[], {", ".join(["%b::text[]"] * len(_CONTEXT_FIELDS))}) n (id, {_LIST})
+CROSS JOIN LATERAL (SELECT id, facet FROM identifiers WHERE id = n.id OFFSET 0) i
+WHERE {" OR ".join(f"(n.{name} <> '' AND n.{name} IS DISTINCT FROM i.facet->'{name}'->>0)" for name in _CONTEXT_FIELDS)}
 """
 
 
@@ -51,23 +60,37 @@ class ProfileProjection:
         identifies = [event for event in events if event.kind == "identify" and event.traits]
         _offer_traits(batch, identifies, offers)
         _offer_identifiers(events, touched, offers)
-        _offer_context(events, touched | offers.keys(), offers)
-        profiles = load_profiles(batch, offers)
-        changed = [profile for profile in profiles.values() if _take(profile, offers[profile.id])]
-        save_profiles(batch, changed)
-        if touched or changed:
+        _offer_context(events, offers)
+        is_changed = take_offers(batch, offers)
+        if touched or is_changed:
             close_customers(batch)
 
 
-def _take(profile: Any, offers: list[_Offer]) -> bool:
-    """Whether any of the offers was newer than what the profile has."""
-    taken = [profile.offer(name, value, event.source, event.occurred_at) for name, value, event in offers]
+def take_offers(batch: OpenBatch, offers: Mapping[UUID, Sequence[_Offer]]) -> bool:
+    """Keep what is newer than what was told under these origins before, and newer than what the customers have."""
+    facets = load_facets(batch, offers)
+    told = [facet for facet in facets.values() if _take(facet, offers[facet.id])]
+    save_facets(batch, told)
+    homes = {origin: listed[0].event.customer_id for origin, listed in offers.items()}
+    profiles = load_profiles(batch, {home for facet in told if (home := homes[facet.id])})
+    changed = {}
+    for facet in told:
+        profile = profiles.get(homes[facet.id])  # type: ignore[arg-type]  # resolved events have a customer
+        if profile and _take(profile, offers[facet.id]):
+            changed[profile.id] = profile
+    save_profiles(batch, list(changed.values()))
+    return bool(changed)
+
+
+def _take(place: Facet | Profile, offers: Sequence[_Offer]) -> bool:
+    """Whether any of the offers was newer than what is there."""
+    taken = [place.offer(name, value, event.source, event.occurred_at) for name, value, event in offers]
     return any(taken)
 
 
 def _add(offers: dict[UUID, list[_Offer]], event: Event, name: str, value: Any) -> None:
-    if event.customer_id is not None:
-        offers.setdefault(event.customer_id, []).append(_Offer(name, value, event))
+    if event.origin_id is not None:
+        offers.setdefault(event.origin_id, []).append(_Offer(name, value, event))
 
 
 def _offer_traits(batch: OpenBatch, identifies: Sequence[Event], offers: dict[UUID, list[_Offer]]) -> None:
@@ -119,28 +142,27 @@ def _offer_identifiers(events: Sequence[Event], touched: set[UUID], offers: dict
                 _add(offers, event, MAIN_COLUMNS[kind], value)
 
 
-def _offer_context(events: Sequence[Event], certain: set[UUID], offers: dict[UUID, list[_Offer]]) -> None:
-    """The latest context of each customer, if it differs from the profile (`certain` are looked at anyway)."""
+def _offer_context(events: Sequence[Event], offers: dict[UUID, list[_Offer]]) -> None:
+    """The latest context under each origin, if it differs from what that one has shown before."""
     latest: dict[UUID, tuple[tuple[datetime, str], Event]] = {}
     for event in events:
-        customer_id, order = event.customer_id, _order(event)
-        if customer_id is not None and event.context:
-            found = latest.get(customer_id)
+        origin_id, order = event.origin_id, _order(event)
+        if origin_id is not None and event.context:
+            found = latest.get(origin_id)
             if found is None or order > found[0]:
-                latest[customer_id] = (order, event)
-    shown = {customer_id: read_context(event.context) for customer_id, (_, event) in latest.items()}
+                latest[origin_id] = (order, event)
+    shown = {origin_id: read_context(event.context) for origin_id, (_, event) in latest.items()}
     rows = [
-        (customer_id, *(context.get(name, "") for name in _CONTEXT_FIELDS))
-        for customer_id, context in shown.items()
-        if context and customer_id not in certain
+        (origin_id, *(context.get(name, "") for name in _CONTEXT_FIELDS))
+        for origin_id, context in shown.items()
+        if context
     ]
-    different = certain
-    if rows:
-        found_rows = bulk_cursor().execute(_DIFFERENT, columns(rows, len(_CONTEXT_FIELDS) + 1), binary=True)
-        different = certain | {row[0] for row in found_rows}
-    for customer_id in different & shown.keys():
-        for name, value in shown[customer_id].items():
-            _add(offers, latest[customer_id][1], name, value)
+    if not rows:
+        return
+    found_rows = bulk_cursor().execute(_DIFFERENT, columns(rows, len(_CONTEXT_FIELDS) + 1), binary=True)
+    for (origin_id,) in found_rows.fetchall():
+        for name, value in shown[origin_id].items():
+            _add(offers, latest[origin_id][1], name, value)
 
 
 def _order(event: Event) -> tuple[datetime, str]:

@@ -1,6 +1,7 @@
-"""Profiles as they stand in the database: read by id, changed field by field with their source, written back set-wise.
+"""Profiles: what was told under each identifier (a facet), and what all of it says about a customer (the fold).
 
-The newest value of a field wins by the time at which it was true, so the order of arrival does not matter.
+The newest value of a field wins by the time at which it was true, so neither the order of arrival nor that of merges
+matters, and a customer who is taken apart again gets back exactly what was told under their own identifiers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kapelle.customers.contracts import PROFILE_TEXTS
+from kapelle.customers.contracts import MAIN_COLUMNS, PERSONAL, PROFILE_TEXTS
 from kapelle.events.actions import close_batch
 from kapelle.kernel.bulk import bulk_cursor
 
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
+    from kapelle.customers.contracts import IdentityRules
     from kapelle.events.contracts import OpenBatch
 
 TEXT_FIELDS = (*PROFILE_TEXTS, "comment")
 FIELDS = (*TEXT_FIELDS, "birth_date", "registered_at")
 ATTRIBUTE = "attributes."  # a custom field's name in provenance: "attributes.favorite_size"
+
+Stamp = list[str]  # [source, time at which it was true]
 
 _TYPES = dict.fromkeys(TEXT_FIELDS, "text") | {"birth_date": "date", "registered_at": "timestamptz"}
 _READ = f"""
@@ -37,17 +41,49 @@ FROM unnest(%b::uuid[], {", ".join(f"%b::{_TYPES[name]}[]" for name in FIELDS)},
      p (id, {", ".join(FIELDS)}, attributes, provenance)
 WHERE c.workspace_id = %b AND c.id = p.id
 """
-_COUNT = "SELECT count(*) FROM customers WHERE batch_id = %b"
+_READ_FACETS = "SELECT id, facet::text FROM identifiers WHERE workspace_id = %b AND id = ANY(%b::uuid[])"
+_WRITE_FACETS = """
+UPDATE identifiers i SET facet = f.facet::jsonb FROM unnest(%b::uuid[], %b::text[]) f (id, facet)
+WHERE i.workspace_id = %b AND i.id = f.id
+"""
+_READ_FOLD = """
+SELECT customer_id, kind, value, source, first_seen_at, facet::text FROM identifiers
+WHERE workspace_id = %b AND customer_id = ANY(%b::uuid[]) ORDER BY first_seen_at, id
+"""
+_IDENTIFIED = """
+UPDATE customers c SET is_identified = t.is_identified FROM unnest(%b::uuid[], %b::bool[]) t (id, is_identified)
+WHERE c.workspace_id = %b AND c.id = t.id AND c.is_identified <> t.is_identified
+"""
+_COUNT = """
+SELECT (SELECT count(*) FROM customers WHERE batch_id = %b),
+       (SELECT count(*) FROM identifiers WHERE batch_id = %b AND is_origin AND is_moved)
+"""
+
+
+@dataclass(slots=True)
+class Facet:
+    """What was told under one identifier: {field: [value as JSON has it, source, time]}."""
+
+    id: UUID
+    entries: dict[str, list[Any]]
+
+    def offer(self, name: str, value: Any, source: str, occurred_at: datetime) -> bool:
+        """Take the value unless a newer one is there; of two of one instant the greater wins. True if taken."""
+        known, plain = self.entries.get(name), _plain(value)
+        if known is not None and not _is_newer(plain, occurred_at, known[0], known[2]):
+            return False
+        self.entries[name] = [plain, source, _stamp(occurred_at)]
+        return True
 
 
 @dataclass(slots=True)
 class Profile:
-    """One customer's fields. `before` collects what `offer` replaces: {field: [old value, old provenance]}."""
+    """One customer's fields. `before` collects what was replaced: {field: [old value, old provenance]}."""
 
     id: UUID
     values: dict[str, Any]
     attributes: dict[str, Any]
-    provenance: dict[str, list[str]]
+    provenance: dict[str, Stamp]
     before: dict[str, list[Any]] = field(default_factory=dict)
 
     def value(self, name: str) -> Any:
@@ -55,34 +91,23 @@ class Profile:
         return self.attributes.get(name[len(ATTRIBUTE) :]) if name.startswith(ATTRIBUTE) else self.values[name]
 
     def offer(self, name: str, value: Any, source: str, occurred_at: datetime) -> bool:
-        """Take the value unless a newer one is there; of two of one instant the greater wins. True if taken."""
-        stamp = self.provenance.get(name)
-        if stamp is not None:
-            known_at = _moment(stamp[1])
-            if known_at > occurred_at or (known_at == occurred_at and _order(self.value(name)) >= _order(value)):
-                return False
-        self._put(name, value, [source, occurred_at.astimezone(UTC).isoformat()])
+        """As `Facet.offer`."""
+        known = self.provenance.get(name)
+        if known is not None and not _is_newer(_plain(value), occurred_at, _plain(self.value(name)), known[1]):
+            return False
+        self.before.setdefault(name, [self.value(name), known])
+        self.put(name, value, [source, _stamp(occurred_at)])
         return True
 
-    def take_over(self, loser: Profile) -> None:
-        """At a merge: of both profiles' fields the newer ones, and whatever only the loser knows."""
-        for name in sorted({*FIELDS, *(ATTRIBUTE + key for key in loser.attributes), *loser.provenance}):
-            value, stamp = loser.value(name), loser.provenance.get(name)
-            if stamp is not None:
-                self.offer(name, value, stamp[0], _moment(stamp[1]))
-            elif value not in ("", None) and self.value(name) in ("", None) and name not in self.provenance:
-                self._put(name, value, None)
-
-    def _put(self, name: str, value: Any, stamp: list[str] | None) -> None:
-        self.before.setdefault(name, [self.value(name), self.provenance.get(name)])
+    def put(self, name: str, value: Any, stamp: Stamp) -> None:
+        """Set the value, whatever was there."""
         if not name.startswith(ATTRIBUTE):
             self.values[name] = value
         elif value is None:
             self.attributes.pop(name[len(ATTRIBUTE) :], None)
         else:
             self.attributes[name[len(ATTRIBUTE) :]] = value
-        if stamp is not None:
-            self.provenance[name] = stamp
+        self.provenance[name] = stamp
 
 
 def load_profiles(batch: OpenBatch, ids: Iterable[UUID]) -> dict[UUID, Profile]:
@@ -107,16 +132,118 @@ def save_profiles(batch: OpenBatch, profiles: Sequence[Profile]) -> None:
     if not profiles:
         return
     values = [[profile.values[name] for profile in profiles] for name in FIELDS]
-    attributes = [msgspec.json.encode(profile.attributes).decode() for profile in profiles]
-    provenance = [msgspec.json.encode(profile.provenance).decode() for profile in profiles]
+    attributes = [_json(profile.attributes) for profile in profiles]
+    provenance = [_json(profile.provenance) for profile in profiles]
     ids = [profile.id for profile in profiles]
     bulk_cursor().execute(_WRITE, [batch.id, batch.now, ids, *values, attributes, provenance, batch.workspace_id])
 
 
+def load_facets(batch: OpenBatch, origins: Iterable[UUID]) -> dict[UUID, Facet]:
+    """What was told under these identifiers, by their ids."""
+    listed = list(origins)
+    if not listed:
+        return {}
+    rows = bulk_cursor().execute(_READ_FACETS, [batch.workspace_id, listed], binary=True)
+    return {row[0]: Facet(row[0], msgspec.json.decode(row[1]) if row[1] else {}) for row in rows}
+
+
+def save_facets(batch: OpenBatch, facets: Sequence[Facet]) -> None:
+    """Write these facets back; what they say must be offered to the customers' profiles too."""
+    if facets:
+        ids, texts = [facet.id for facet in facets], [_json(facet.entries) for facet in facets]
+        bulk_cursor().execute(_WRITE_FACETS, [ids, texts, batch.workspace_id])
+
+
+def refold(batch: OpenBatch, customer_ids: Iterable[UUID], rules: IdentityRules) -> dict[UUID, dict[str, list[Any]]]:
+    """Work out these customers' profiles anew of all their facets; gives what changed, {field: [old value, stamp]}."""
+    old = load_profiles(batch, set(customer_ids))
+    if not old:
+        return {}
+    folds = {customer_id: _Fold(customer_id, rules) for customer_id in old}
+    for customer_id, *row in bulk_cursor().execute(_READ_FOLD, [batch.workspace_id, list(old)], binary=True):
+        folds[customer_id].add(*row)
+    new = [fold.profile() for fold in folds.values()]
+    save_profiles(batch, new)
+    flags = [list(folds), [fold.is_identified for fold in folds.values()]]
+    bulk_cursor().execute(_IDENTIFIED, [*flags, batch.workspace_id])
+    return {profile.id: _changes(old[profile.id], profile) for profile in new}
+
+
 def close_customers(batch: OpenBatch) -> None:
-    """Tell columnar how many customers this batch made or changed. Call once, when all are written."""
-    row = bulk_cursor().execute(_COUNT, [batch.id]).fetchone()
-    close_batch(batch, {"customers": row[0] if row else 0})
+    """Tell columnar how many customers, and ways from an origin to them, this batch changed. Call once, at the end."""
+    row = bulk_cursor().execute(_COUNT, [batch.id, batch.id]).fetchone()
+    customers, origins = row or (0, 0)
+    close_batch(batch, {"customers": customers, "origins": origins})
+
+
+class _Fold:
+    """One customer's identifiers and facets, being put together."""
+
+    def __init__(self, customer_id: UUID, rules: IdentityRules) -> None:
+        empty = {**dict.fromkeys(TEXT_FIELDS, ""), "birth_date": None, "registered_at": None}
+        self._profile = Profile(customer_id, empty, {}, {})
+        self._rules = rules
+        self._own: dict[tuple[str, str], Stamp] = {}
+        self._facets: list[dict[str, list[Any]]] = []
+        self.is_identified = False
+
+    def add(self, kind: str, value: str, source: str, first_seen_at: datetime, facet: str | None) -> None:
+        self._own[kind, value] = [source, _stamp(first_seen_at)]
+        self.is_identified |= kind in PERSONAL
+        if facet:
+            self._facets.append(msgspec.json.decode(facet))
+
+    def profile(self) -> Profile:
+        for facet in self._facets:
+            for name, (value, source, at) in facet.items():
+                if self._is_own(name, value):
+                    self._profile.offer(name, _typed(name, value), source, _moment(at))
+        for (kind, value), stamp in self._own.items():  # an identifier whose telling went elsewhere
+            column = MAIN_COLUMNS.get(kind)
+            if column and column not in self._profile.provenance:
+                self._profile.put(column, value, stamp)
+        return self._profile
+
+    def _is_own(self, name: str, value: Any) -> bool:
+        """A main identifier that identity gave to somebody else does not stand in this profile."""
+        kind = _MAIN_KINDS.get(name)
+        return not kind or not value or (kind, value) in self._own or not self._rules.rule(kind).grants_access
+
+
+_MAIN_KINDS = {column: kind for kind, column in MAIN_COLUMNS.items()}
+
+
+def _changes(old: Profile, new: Profile) -> dict[str, list[Any]]:
+    names = {*FIELDS, *(ATTRIBUTE + name for name in (*old.attributes, *new.attributes))}
+    return {
+        name: [old.value(name), old.provenance.get(name)]
+        for name in sorted(names)
+        if _plain(old.value(name)) != _plain(new.value(name))
+    }
+
+
+def _is_newer(value: Any, at: datetime, known: Any, known_at: str) -> bool:
+    moment = _moment(known_at)
+    return at > moment or (at == moment and _order(value) > _order(known))
+
+
+def _typed(name: str, value: Any) -> Any:
+    if name == "birth_date" and value:
+        return date.fromisoformat(value)
+    if name == "registered_at" and value:
+        return _moment(value)
+    return None if name in {"birth_date", "registered_at"} else value
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it; moments in UTC."""
+    if isinstance(value, datetime):
+        return _stamp(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
 
 
 def _moment(text: str) -> datetime:
@@ -125,7 +252,9 @@ def _moment(text: str) -> datetime:
 
 
 def _order(value: Any) -> str:
-    """A total order over values of any type."""
-    if value is None or value == "":
-        return ""
-    return value.isoformat() if isinstance(value, date) else str(msgspec.json.encode(value, order="sorted").decode())
+    """A total order over values of any type, already plain."""
+    return "" if value is None or value == "" else msgspec.json.encode(value, order="sorted").decode()
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

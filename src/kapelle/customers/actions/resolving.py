@@ -1,69 +1,83 @@
-"""Finds or makes the customer of each fact, set-wise: known identifiers cost one query, news a handful more."""
+"""Finds or makes the customer of each fact, set-wise: known identifiers cost one query, news a handful more.
+
+Facts that come in the order of their time only add to what is there. One that comes late may change who is who: then
+the people concerned are worked out anew (`replaying`), so that the order of arrival never changes the result.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kapelle.customers.actions.identifiers import identifiers_of
+from kapelle.customers.actions.links import (
+    NewIdentifier,
+    add_identifiers,
+    adopt,
+    add_links,
+    find_identifiers,
+    links_of_all,
+    mark_origins,
+    with_new_links,
+)
 from kapelle.customers.actions.merging import Merge, merge_customers
-from kapelle.customers.actions.people import People, StoredCustomer, root
+from kapelle.customers.actions.people import Contradiction, Outcome, People, StoredCustomer
+from kapelle.customers.actions.replaying import replay
 from kapelle.customers.actions.reviews import note_contradictions
-from kapelle.customers.contracts import LIMITS, PERSONAL, Fact
+from kapelle.customers.actions.rules import load_rules, usable
+from kapelle.customers.contracts import PERSONAL, Fact
 from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.ids import uuid7
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from django.db.backends.utils import CursorWrapper
 
+    from kapelle.customers.actions.links import Known
     from kapelle.customers.actions.people import Person
-    from kapelle.customers.contracts import IdentifierPair
+    from kapelle.customers.contracts import IdentifierPair, IdentityRules
     from kapelle.events.contracts import Event, OpenBatch
 
-# OFFSET 0 keeps every look-up an index probe, whatever the planner believes of young tables.
-_FIND = """
-SELECT k.place, c.id, c.merged_into
-FROM unnest(%b::text[], %b::text[]) WITH ORDINALITY k (kind, value, place)
-CROSS JOIN LATERAL (SELECT customer_id FROM identifiers
-                    WHERE workspace_id = %b AND kind = k.kind AND value = k.value OFFSET 0) i
-CROSS JOIN LATERAL (SELECT id, merged_into FROM customers WHERE id = i.customer_id OFFSET 0) c
-"""
 _READ_CUSTOMERS = """
-SELECT id, created_at, is_identified FROM customers WHERE workspace_id = %b AND id = ANY(%b::uuid[])
+SELECT id, created_at, is_identified, linked_until FROM customers WHERE workspace_id = %b AND id = ANY(%b::uuid[])
 """
 _READ_LIMITED = """
-SELECT coalesce(c.merged_into, c.id), i.kind, i.value
-FROM (SELECT id, merged_into FROM customers WHERE workspace_id = %b AND id = ANY(%b::uuid[])
-      UNION ALL
-      SELECT id, merged_into FROM customers WHERE workspace_id = %b AND merged_into = ANY(%b::uuid[])) c
-JOIN identifiers i ON i.workspace_id = %b AND i.customer_id = c.id AND i.kind = ANY(%b)
+SELECT customer_id, kind, value FROM identifiers
+WHERE workspace_id = %b AND customer_id = ANY(%b::uuid[]) AND kind = ANY(%b)
+"""
+_READ_FIRM = """
+SELECT k.id FROM unnest(%b::uuid[]) k (id)
+WHERE EXISTS (SELECT FROM identifiers WHERE workspace_id = %b AND customer_id = k.id AND kind <> ALL(%b))
+"""
+_READ_SIDES = """
+WITH founders AS (
+    SELECT id, coalesce(merged_into, id) AS customer_id FROM customers
+    WHERE workspace_id = %b AND (id = ANY(%b::uuid[]) OR merged_into = ANY(%b::uuid[]))
+)
+SELECT f.customer_id, b.id, true FROM founders f
+JOIN identity_barriers b ON b.workspace_id = %b AND b.left_id = f.id
+UNION ALL
+SELECT f.customer_id, b.id, false FROM founders f
+JOIN identity_barriers b ON b.workspace_id = %b AND b.right_id = f.id
 """
 _TEXT_COLUMNS = (
     "external_id, email, phone, first_name, middle_name, last_name, gender, language, time_zone, country, region, city,"
     " ip, device_type, screen, os, browser, browser_version, comment"
 )
 _CREATE = f"""
-INSERT INTO customers (workspace_id, batch_id, created_at, updated_at, id, is_identified, attributes, provenance,
-                       {_TEXT_COLUMNS})
-SELECT %b, %b, %b, %b, id, is_identified, '{{}}', '{{}}'{", ''" * (_TEXT_COLUMNS.count(",") + 1)}
-FROM unnest(%b::uuid[], %b::bool[]) c (id, is_identified)
-"""
-_LINK = """
-INSERT INTO identifiers (workspace_id, id, kind, value, customer_id, source, first_seen_at)
-SELECT %b, * FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::timestamptz[])
+INSERT INTO customers (workspace_id, batch_id, created_at, updated_at, id, is_identified, linked_until, attributes,
+                       provenance, {_TEXT_COLUMNS})
+SELECT %b, %b, %b, %b, id, is_identified, linked_until, '{{}}', '{{}}'{", ''" * (_TEXT_COLUMNS.count(",") + 1)}
+FROM unnest(%b::uuid[], %b::bool[], %b::timestamptz[]) c (id, is_identified, linked_until)
 """
 _TOUCH = """
-UPDATE customers c SET batch_id = %b, updated_at = %b, is_identified = c.is_identified OR t.is_identified
-FROM unnest(%b::uuid[], %b::bool[]) t (id, is_identified)
+UPDATE customers c SET batch_id = %b, updated_at = %b, is_identified = c.is_identified OR t.is_identified,
+    linked_until = greatest(c.linked_until, t.linked_until)
+FROM unnest(%b::uuid[], %b::bool[], %b::timestamptz[]) t (id, is_identified, linked_until)
 WHERE c.workspace_id = %b AND c.id = t.id
 """
-
-
-class _Known(NamedTuple):
-    origin: UUID
-    customer: UUID
 
 
 class EventResolver:
@@ -85,119 +99,180 @@ def resolve_facts(batch: OpenBatch, facts: Sequence[Fact]) -> None:
 
     Changed customers carry `batch.id` afterwards; the caller tells columnar of them (`close_customers`).
     """
-    usable = [fact for fact in facts if fact.identifiers]
-    known = _find({identifier for fact in usable for identifier in fact.identifiers}, batch)
-    news = [fact for fact in usable if not _is_settled(fact, known)]
-    followed: dict[UUID, UUID] = {}
+    rules = load_rules()
+    for fact in facts:
+        fact.identifiers = usable(fact.identifiers, rules)
+    told = [fact for fact in facts if fact.identifiers]
+    names = {pair for fact in told for pair in fact.identifiers}
+    known = find_identifiers(batch.workspace_id, names)
+    news = _news(batch, told, known)
     if news:
         news.sort(key=lambda fact: (fact.occurred_at, fact.message_id))
-        followed = _settle(batch, news, known)
-    for fact in usable:
-        origin, customer = known[fact.identifiers[0]]
-        fact.origin_id = origin
-        fact.customer_id = followed.get(customer, customer)
+        firsts = {id(fact): fact.identifiers[0] for fact in told}
+        _settle(batch, news, known, rules)
+        known = find_identifiers(batch.workspace_id, firsts.values())
+    for fact in told:
+        found = known[fact.identifiers[0]]
+        fact.origin_id, fact.customer_id = found.id, found.customer
 
 
-def _find(identifiers: Iterable[IdentifierPair], batch: OpenBatch) -> dict[IdentifierPair, _Known]:
-    asked = list(identifiers)
-    rows = bulk_cursor().execute(_FIND, [*columns(asked, 2), batch.workspace_id], binary=True).fetchall()
-    return {asked[place - 1]: _Known(origin, merged_into or origin) for place, origin, merged_into in rows}
+def _news(batch: OpenBatch, facts: Sequence[Fact], known: Mapping[IdentifierPair, Known]) -> list[Fact]:
+    """Facts that say something about identity which is not stored yet."""
+    news, settled = [], []
+    for fact in facts:
+        first = known.get(fact.identifiers[0])
+        if first is None or first.customer is None or not first.is_origin:
+            news.append(fact)
+        elif len(fact.identifiers) > 1:
+            others = [known.get(pair) for pair in fact.identifiers[1:]]
+            is_settled = all(other is not None and other.customer == first.customer for other in others)
+            (settled if is_settled else news).append(fact)
+    return news + with_new_links(batch.workspace_id, settled, known)
 
 
-def _is_settled(fact: Fact, known: dict[IdentifierPair, _Known]) -> bool:
-    """Whether all its identifiers are known already, and known to be one customer's."""
-    first = known.get(fact.identifiers[0])
-    if first is None:
+def _settle(
+    batch: OpenBatch, news: Sequence[Fact], known: Mapping[IdentifierPair, Known], rules: IdentityRules
+) -> None:
+    told = _Told(news, known)
+    customers = _read_customers(batch, {found.customer for found in told.known.values() if found.customer})
+    if not _is_late(told, [until for _, until in customers.values() if until]) or not _settle_anew(batch, told, rules):
+        people = _load_people(batch, told.known, customers, rules)
+        for fact in news:
+            people.admit(fact)
+        _write(batch, people, told, rules)
+
+
+class _Told:
+    """What facts say, before identity takes contradictions out of them."""
+
+    def __init__(self, facts: Sequence[Fact], known: Mapping[IdentifierPair, Known]) -> None:
+        self.facts = facts
+        self.links = links_of_all(facts)
+        self.firsts = {fact.identifiers[0] for fact in facts}
+        self.by: dict[IdentifierPair, Fact] = {}  # who told of each first
+        for fact in facts:
+            for pair in fact.identifiers:
+                self.by.setdefault(pair, fact)
+        self.known = {pair: known[pair] for pair in self.by if pair in known}
+        self.ids = {pair: self.known[pair].id if pair in self.known else uuid7() for pair in self.by}
+
+    def add_new(self, batch: OpenBatch, homes: Mapping[IdentifierPair, UUID | None]) -> None:
+        """Store identifiers that are not there yet, and that there are rows under those that are the strongest."""
+        rows = [
+            NewIdentifier(
+                self.ids[pair], *pair, homes.get(pair), fact.source, fact.occurred_at, is_origin=pair in self.firsts
+            )
+            for pair, fact in self.by.items()
+            if pair not in self.known
+        ]
+        add_identifiers(batch, rows)
+        mark_origins(
+            batch, [found.id for pair in self.firsts if (found := self.known.get(pair)) and not found.is_origin]
+        )
+
+
+def _is_late(told: _Told, linked_until: Sequence[datetime]) -> bool:
+    """Whether a fact came after one of its people was linked at a later time, or names whom a contradiction left."""
+    latest = max(linked_until, default=None)
+    return any(found.customer is None for found in told.known.values()) or (
+        latest is not None and any(link.at <= latest for link in told.links)
+    )
+
+
+def _settle_anew(batch: OpenBatch, told: _Told, rules: IdentityRules) -> bool:
+    """Store what the facts say and work out everybody concerned; False if they are too many for that."""
+    told.add_new(batch, {})
+    add_links(batch, told.links, told.ids)
+    done = replay(batch, told.ids.values(), rules)
+    if done is None:
+        told.known = find_identifiers(batch.workspace_id, told.by)
         return False
-    for identifier in fact.identifiers[1:]:
-        other = known.get(identifier)
-        if other is None or other.customer != first.customer:
-            return False
+    contradictions = []
+    for fact in told.facts:
+        kept = [fact.identifiers[0]]
+        for link in links_of_all([fact]):
+            outcome = done.outcomes[link.strong, link.weak]
+            if done.people.is_told_of(link, outcome):
+                kept.append(link.weak)
+            elif outcome is Outcome.CONTRADICTS:
+                person, other = done.people.person_of(link.strong), done.people.person_of(link.weak)
+                contradictions.append(Contradiction(fact, link.weak, person, other))
+        fact.identifiers = tuple(kept)
+    note_contradictions(batch, contradictions, done.homes, rules)
     return True
 
 
-def _settle(batch: OpenBatch, news: Sequence[Fact], known: dict[IdentifierPair, _Known]) -> dict[UUID, UUID]:
-    """Decide and write down what the news show; completes `known`, returns who was merged into whom."""
-    named = {identifier: known[identifier] for fact in news for identifier in fact.identifiers if identifier in known}
-    people = _load_people(batch, named)
-    for fact in news:
-        people.admit(fact)
-    persons = [person for person in people.persons() if person.is_named]
-    homes = _write_customers(batch, persons)
-    _link_new(batch, persons, homes, known)
-    merges = [_merge_of(person) for person in persons if len(person.customers) > 1]
-    merge_customers(batch, merges)
-    note_contradictions(batch, people.contradictions, {key: homes.get(key) for key in map(_home_key, people.persons())})
-    return {loser: merge.winner for merge in merges for loser in merge.losers}
+def _read_customers(batch: OpenBatch, ids: set[UUID]) -> dict[UUID, tuple[StoredCustomer, datetime | None]]:
+    rows = bulk_cursor().execute(_READ_CUSTOMERS, [batch.workspace_id, list(ids)], binary=True)
+    return {row[0]: (StoredCustomer(*row[:3]), row[3]) for row in rows}
 
 
-def _load_people(batch: OpenBatch, named: dict[IdentifierPair, _Known]) -> People:
-    people = People()
-    ids = list({entry.customer for entry in named.values()})
+def _load_people(
+    batch: OpenBatch,
+    named: Mapping[IdentifierPair, Known],
+    customers: Mapping[UUID, tuple[StoredCustomer, datetime | None]],
+    rules: IdentityRules,
+) -> People:
+    """Those whom the facts name, with all that could forbid to join them."""
+    people, ids = People(rules), list(customers)
     if not ids:
         return people
     cursor, workspace_id = bulk_cursor(), batch.workspace_id
     identifiers: dict[UUID, list[IdentifierPair]] = {customer_id: [] for customer_id in ids}
-    for identifier, entry in named.items():
-        identifiers[entry.customer].append(identifier)
-    parameters = [workspace_id, ids, workspace_id, ids, workspace_id, list(LIMITS)]
-    for customer_id, kind, value in cursor.execute(_READ_LIMITED, parameters, binary=True):
-        identifiers[customer_id].append((kind, value))
-    for row in cursor.execute(_READ_CUSTOMERS, [workspace_id, ids], binary=True).fetchall():
-        people.add_stored(StoredCustomer(*row), identifiers[row[0]])
+    for pair, found in named.items():
+        if found.customer:
+            identifiers[found.customer].append(pair)
+    for customer_id, *pair in cursor.execute(_READ_LIMITED, [workspace_id, ids, list(rules.limited)], binary=True):
+        identifiers[customer_id].append((pair[0], pair[1]))
+    firm = set(ids)
+    if rules.shared:
+        firm = {row[0] for row in cursor.execute(_READ_FIRM, [ids, workspace_id, rules.shared], binary=True)}
+    persons = {}
+    for customer_id, (customer, _) in customers.items():
+        person = persons[customer_id] = people.add_stored(customer, identifiers[customer_id])
+        person.is_firm |= customer_id in firm
+    for customer_id, barrier, side in cursor.execute(
+        _READ_SIDES, [workspace_id, ids, ids, workspace_id, workspace_id], binary=True
+    ):
+        persons[customer_id].sides[barrier] = side
     return people
 
 
-def _home_key(person: Person) -> int:
-    return id(root(person))
-
-
-def _winner(person: Person) -> StoredCustomer:
-    return min(person.customers, key=lambda customer: customer.rank)
-
-
-def _write_customers(batch: OpenBatch, persons: Sequence[Person]) -> dict[int, UUID]:
-    """Create those who are new, touch those who gained identifiers; returns each person's customer by `_home_key`."""
-    homes: dict[int, UUID] = {}
-    created: list[tuple[UUID, bool]] = []
-    touched: list[tuple[UUID, bool]] = []
+def _write(batch: OpenBatch, people: People, told: _Told, rules: IdentityRules) -> None:
+    """Create those who are new, add identifiers and links, merge those who turned out to be one."""
+    persons = [person for person in people.persons() if person.is_touched]
+    latest = max((link.at for link in told.links), default=None)
+    homes: dict[int, UUID | None] = {}
+    home_of: dict[IdentifierPair, UUID | None] = {}
+    created, touched = [], []
     for person in persons:
-        is_identified = any(kind in PERSONAL for kind, _ in person.new)
-        if not person.customers:
-            homes[id(person)] = uuid7()
-            created.append((homes[id(person)], is_identified))
-            continue
-        homes[id(person)] = _winner(person).id
-        if person.new:
-            touched.append((homes[id(person)], is_identified))
+        new = [pair for pair in person.pairs if pair in told.by and pair not in told.known]
+        is_identified = any(kind in PERSONAL for kind, _ in new)
+        home: UUID | None = None
+        if person.customers:
+            home = person.winner().id
+            touched.append((home, is_identified, latest))
+        elif person.named:
+            home = told.ids[min(person.named, key=lambda pair: (rules.strength(pair), pair))]
+            created.append((home, is_identified, latest))
+        homes[id(person)] = home
+        home_of.update(dict.fromkeys(person.pairs, home))
     cursor, now = bulk_cursor(), batch.now
     if created:
-        cursor.execute(_CREATE, [batch.workspace_id, batch.id, now, now, *columns(created, 2)])
+        cursor.execute(_CREATE, [batch.workspace_id, batch.id, now, now, *columns(created, 3)])
     if touched:
-        cursor.execute(_TOUCH, [batch.id, now, *columns(touched, 2), batch.workspace_id])
-    return homes
-
-
-def _link_new(
-    batch: OpenBatch, persons: Sequence[Person], homes: dict[int, UUID], known: dict[IdentifierPair, _Known]
-) -> None:
-    rows = []
-    for person in persons:
-        home = homes[id(person)]
-        for (kind, value), fact in person.new.items():
-            rows.append((uuid7(), kind, value, home, fact.source, fact.occurred_at))
-            known[kind, value] = _Known(home, home)
-    if rows:
-        bulk_cursor().execute(_LINK, [batch.workspace_id, *columns(rows, 6)])
+        cursor.execute(_TOUCH, [batch.id, now, *columns(touched, 3), batch.workspace_id])
+    told.add_new(batch, home_of)
+    adopt(
+        batch,
+        [(found.id, home) for pair, found in told.known.items() if not found.customer and (home := home_of.get(pair))],
+    )
+    add_links(batch, told.links, told.ids)
+    merge_customers(batch, [_merge_of(person) for person in persons if len(person.customers) > 1], rules)
+    note_contradictions(batch, people.contradictions, homes, rules)
 
 
 def _merge_of(person: Person) -> Merge:
-    winner = _winner(person)
-    evidence = {
-        "facts": [
-            {"message_id": fact.message_id, "identifiers": [list(pair) for pair in fact.identifiers]}
-            for fact in person.joined_by
-        ]
-    }
+    winner = person.winner()
     losers = sorted((customer for customer in person.customers if customer is not winner), key=lambda c: c.rank)
-    return Merge(winner.id, tuple(loser.id for loser in losers), "same_person", evidence)
+    return Merge(winner.id, tuple(loser.id for loser in losers), person.joined_by)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kapelle.customers.actions.people import root
-from kapelle.customers.contracts import LIMITS
 from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.ids import uuid7
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kapelle.customers.actions.people import Contradiction, Person
+    from kapelle.customers.contracts import IdentityRules
     from kapelle.events.contracts import OpenBatch
 
 _WRITE = """
@@ -31,9 +31,15 @@ ON CONFLICT (workspace_id, customer_id, kind, value) DO UPDATE SET
 
 
 def note_contradictions(
-    batch: OpenBatch, contradictions: Sequence[Contradiction], homes: Mapping[int, UUID | None]
+    batch: OpenBatch,
+    contradictions: Sequence[Contradiction],
+    homes: Mapping[int, UUID | None],
+    rules: IdentityRules,
 ) -> None:
-    """One row for a customer and an identifier that it may not have, counted up each time they meet again."""
+    """One row for a customer and an identifier that it may not have, counted up each time they meet again.
+
+    `homes`: each person's customer, by id() of the person.
+    """
     grouped: dict[tuple[UUID, str, str], list[Contradiction]] = {}
     for item in contradictions:
         customer_id = homes.get(id(root(item.person)))
@@ -43,7 +49,7 @@ def note_contradictions(
     for (customer_id, kind, value), items in sorted(grouped.items(), key=lambda entry: entry[0]):
         times: list[datetime] = [item.fact.occurred_at for item in items]
         other = _customer_of(items[-1].other, homes)
-        reason = _reason(items[0])
+        reason = _reason(items[0], rules)
         message_id = items[0].fact.message_id
         rows.append((uuid7(), customer_id, kind, value, other, reason, message_id, len(items), min(times), max(times)))
     if rows:
@@ -57,8 +63,8 @@ def _customer_of(person: Person, homes: Mapping[int, UUID | None]) -> UUID | Non
     return found or (min(last.customers, key=lambda customer: customer.rank).id if last.customers else None)
 
 
-def _reason(item: Contradiction) -> str:
+def _reason(item: Contradiction, rules: IdentityRules) -> str:
     """Which limit joining the two would break."""
     person, other = root(item.person).limited, root(item.other).limited
-    kinds = [kind for kind in LIMITS if person.get(kind) and other.get(kind) and person[kind] != other[kind]]
+    kinds = [kind for kind in rules.limited if person.get(kind) and other.get(kind) and person[kind] != other[kind]]
     return f"different_{kinds[0]}" if kinds else "contradiction"

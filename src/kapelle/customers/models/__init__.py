@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from kapelle.customers.models.identity import Identifier, IdentityReview, MergeEntry
+from kapelle.customers.models.identity import (
+    Identifier,
+    IdentityBarrier,
+    IdentityLink,
+    IdentityReview,
+    IdentityRule,
+    MergeEntry,
+)
 from kapelle.customers.models.profiles import AttributeDefinition, Customer
 from kapelle.customers.models.sessions import Session, SessionProgress
 
@@ -10,7 +17,10 @@ __all__ = [
     "AttributeDefinition",
     "Customer",
     "Identifier",
+    "IdentityBarrier",
+    "IdentityLink",
     "IdentityReview",
+    "IdentityRule",
     "MergeEntry",
     "Session",
     "SessionProgress",

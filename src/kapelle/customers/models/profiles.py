@@ -9,10 +9,14 @@ from kapelle.kernel.tenancy import TenantModel
 
 
 class Customer(TenantModel):
-    """One profile. After a merge the loser stays, pointing at the winner: its id resolves for ever."""
+    """One profile, folded of what was told under its identifiers. After a merge the loser stays as an empty husk that
+    points at the winner: its id resolves for ever."""
 
     batch_id = models.BigIntegerField()
-    merged_into = models.UUIDField(null=True)  # always the final winner, never a chain
+    merged_into = models.UUIDField(
+        null=True
+    )  # always the final winner, never a chain; as its own identifier's map says
+    linked_until = models.DateTimeField(null=True)  # the latest time of the links that touch its identifiers
     is_identified = models.BooleanField(default=False)  # has a user_id, e-mail, phone or card, not only a device
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()

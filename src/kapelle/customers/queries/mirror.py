@@ -1,4 +1,4 @@
-"""How columnar mirrors `customers`: its table there, also the map origin -> customer, and the SELECT for it."""
+"""How columnar mirrors `customers` and the map origin -> customer: their tables there, and the SELECTs for them."""
 
 from __future__ import annotations
 
@@ -29,5 +29,28 @@ CUSTOMERS = Mirror(
     ),
     columns=tuple(name for name, _, _ in _SELECTED),
     select=f"SELECT {', '.join(value for _, _, value in _SELECTED)} FROM customers WHERE batch_id = ANY({{batches}})",
+    is_replacing=True,
+)
+
+# Without the map's plain entries: an origin that is not in it is a customer's own id.
+ORIGINS = Mirror(
+    table=Table(
+        name="origins",
+        columns=(
+            ("workspace_id", "UUID"),
+            ("id", "UUID"),
+            ("customer_id", "Nullable(UUID)"),
+            ("batch_id", "UInt64"),
+            ("is_deleted", "UInt8 DEFAULT 0"),
+        ),
+        engine="ReplacingMergeTree(batch_id, is_deleted)",
+        order_by=("workspace_id", "id"),
+        shard_key="id",
+    ),
+    columns=("workspace_id", "id", "customer_id", "batch_id"),
+    select="""
+        SELECT workspace_id, id, customer_id, batch_id FROM identifiers
+        WHERE is_origin AND is_moved AND batch_id = ANY({batches})
+    """,
     is_replacing=True,
 )

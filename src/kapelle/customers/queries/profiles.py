@@ -9,33 +9,45 @@ from uuid import UUID
 from django.db.models import Q
 
 from kapelle.customers.contracts import CustomerInfo, strength
-from kapelle.customers.models import Customer, Identifier, IdentityReview, MergeEntry
+from kapelle.customers.models import Customer, Identifier, IdentityReview, IdentityRule, MergeEntry
+from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.errors import NotFound
 from kapelle.kernel.pagination import cut_page, decode_cursor
+from kapelle.kernel.tenancy import current_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kapelle.customers.contracts import IdentifierPair
 
-_HIDDEN = {"batch_id", "merged_into", "workspace_id"}
+_HIDDEN = {"batch_id", "merged_into", "linked_until", "workspace_id"}
 MAX_IDENTIFIERS = 200  # of one customer, in an answer
 MAX_ORIGINS = 1_000
+
+_SHARED = """
+SELECT own.customer_id, other.kind, other.value FROM identifiers own
+JOIN identity_links l ON l.workspace_id = own.workspace_id AND l.strong_id = own.id
+JOIN identifiers other ON other.workspace_id = own.workspace_id AND other.id = l.weak_id
+WHERE own.workspace_id = %b AND own.customer_id = ANY(%b::uuid[]) AND other.workspace_id = %b AND other.kind = ANY(%b)
+  AND other.customer_id IS DISTINCT FROM own.customer_id
+ORDER BY other.first_seen_at, other.id LIMIT %b
+"""
 
 
 def find_customer(identifier: IdentifierPair) -> UUID | None:
     """The customer that a normalised identifier leads to now."""
     kind, value = identifier
-    row = Identifier.objects.filter(kind=kind, value=value).values_list("customer_id", flat=True).first()
-    return None if row is None else resolve_customer(row)
+    return Identifier.objects.filter(kind=kind, value=value).values_list("customer_id", flat=True).first()
 
 
 def resolve_customer(customer_id: UUID) -> UUID:
-    """The id under which this customer lives now; raises NotFound."""
-    row = Customer.objects.filter(id=customer_id).values_list("id", "merged_into").first()
-    if row is None:
+    """The id under which this customer lives now, by any id it ever had; raises NotFound."""
+    found = Customer.objects.filter(id=customer_id).values_list("merged_into", "id").first()
+    home = found[0] or found[1] if found else None
+    home = home or Identifier.objects.filter(id=customer_id).values_list("customer_id", flat=True).first()
+    if home is None:
         raise NotFound(f"There is no customer {customer_id} in this workspace.")
-    return row[1] or row[0]
+    return home
 
 
 def get_customer(customer_id: UUID) -> CustomerInfo:
@@ -44,22 +56,41 @@ def get_customer(customer_id: UUID) -> CustomerInfo:
 
 
 def get_customers(customer_ids: Sequence[UUID]) -> list[CustomerInfo]:
-    """These customers in this order, ids that do not exist (or were merged away) left out. Three queries."""
+    """These customers in this order, ids that do not exist (or were merged away) left out. Four queries."""
     rows = {row.id: row for row in Customer.objects.filter(id__in=customer_ids, merged_into=None)}
     merged: dict[UUID, list[UUID]] = {}
     for loser, winner in Customer.objects.filter(merged_into__in=list(rows)).values_list("id", "merged_into"):
         if winner is not None:
             merged.setdefault(winner, []).append(loser)
-    owner_of = {loser: winner for winner, losers in merged.items() for loser in losers}
     identifiers: dict[UUID, list[IdentifierPair]] = {}
-    listed = Identifier.objects.filter(customer_id__in=[*rows, *owner_of]).order_by("first_seen_at", "id")
-    for origin, kind, value in listed.values_list("customer_id", "kind", "value"):
-        identifiers.setdefault(owner_of.get(origin, origin), []).append((kind, value))
+    listed = Identifier.objects.filter(customer_id__in=list(rows)).order_by("first_seen_at", "id")
+    for home, kind, value in listed.values_list("customer_id", "kind", "value"):
+        if home is not None:
+            identifiers.setdefault(home, []).append((kind, value))
+    shared = _shared_identifiers(list(rows))
     return [
-        _info(rows[customer_id], identifiers.get(customer_id, []), merged.get(customer_id, []))
+        _info(
+            rows[customer_id],
+            identifiers.get(customer_id, []),
+            shared.get(customer_id, []),
+            merged.get(customer_id, []),
+        )
         for customer_id in customer_ids
         if customer_id in rows
     ]
+
+
+def _shared_identifiers(customer_ids: Sequence[UUID]) -> dict[UUID, list[IdentifierPair]]:
+    """What they were named with although it is somebody else's, of kinds that merge nobody."""
+    kinds = list(IdentityRule.objects.filter(grants_access=False).values_list("kind", flat=True))
+    if not kinds:
+        return {}
+    found: dict[UUID, list[IdentifierPair]] = {}
+    for home, kind, value in bulk_cursor().execute(
+        _SHARED, [current_workspace(), list(customer_ids), current_workspace(), kinds, MAX_IDENTIFIERS], binary=True
+    ):
+        found.setdefault(home, []).append((kind, value))
+    return found
 
 
 def list_customers(cursor: str | None, limit: int) -> tuple[list[CustomerInfo], str | None]:
@@ -73,14 +104,15 @@ def list_customers(cursor: str | None, limit: int) -> tuple[list[CustomerInfo], 
 
 
 def origins_of(customer_id: UUID) -> list[UUID]:
-    """The ids whose rows belong to this customer: its own and those merged into it."""
-    followers = Customer.objects.filter(merged_into=customer_id).values_list("id", flat=True)
-    return [customer_id, *followers[:MAX_ORIGINS]]
+    """The ids whose rows belong to this customer: those of its identifiers that rows were ever written under."""
+    own = Identifier.objects.filter(customer_id=customer_id, is_origin=True).order_by("first_seen_at", "id")
+    return list({customer_id: None, **dict.fromkeys(own.values_list("id", flat=True)[:MAX_ORIGINS])})
 
 
 def list_merges(customer_id: UUID, cursor: str | None, limit: int) -> tuple[list[MergeEntry], str | None]:
     """Journal of what was merged into this customer or this customer into, newest first."""
-    ids = origins_of(resolve_customer(customer_id))
+    home = resolve_customer(customer_id)
+    ids = [home, *Customer.objects.filter(merged_into=home).values_list("id", flat=True)[:MAX_ORIGINS]]
     rows = MergeEntry.objects.filter(Q(winner_id__in=ids) | Q(loser_id__in=ids)).order_by("-merged_at", "-id")
     if cursor:
         merged_at, entry_id = decode_cursor(cursor, datetime, UUID)
@@ -97,7 +129,14 @@ def list_identity_reviews(cursor: str | None, limit: int) -> tuple[list[Identity
     return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.last_seen_at, row.id))
 
 
-def _info(row: Customer, identifiers: list[IdentifierPair], merged_ids: list[UUID]) -> CustomerInfo:
+def _info(
+    row: Customer, identifiers: list[IdentifierPair], shared: list[IdentifierPair], merged_ids: list[UUID]
+) -> CustomerInfo:
     identifiers.sort(key=lambda pair: strength(pair[0]))
     fields = {field.attname: getattr(row, field.attname) for field in row._meta.fields if field.attname not in _HIDDEN}
-    return CustomerInfo(identifiers=tuple(identifiers[:MAX_IDENTIFIERS]), merged_ids=tuple(merged_ids), **fields)
+    return CustomerInfo(
+        identifiers=tuple(identifiers[:MAX_IDENTIFIERS]),
+        shared_identifiers=tuple(shared),
+        merged_ids=tuple(merged_ids),
+        **fields,
+    )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 # Tables with versions of a row are read FINAL: the newest version, and none that says "deleted".
-_VERSIONED = {"customers", "orders"}
+_VERSIONED = {"customers", "orders", "origins"}
 _COMPARE = {
     Op.EQ: operator.eq,
     Op.NE: operator.ne,
@@ -157,11 +157,11 @@ class _Compiler:
 
     def _mapped(self, per_origin: str, flags: list[str]) -> str:
         """Facts of origins to facts of customers; rows in which no flag is set are dropped."""
-        merges = self._read("customers", ["id", "merged_into"], ["merged_into IS NOT NULL"])
+        homes = self._read("origins", ["id", "customer_id"], [])
         any_flag = " OR ".join(f"d{index}" for index in range(len(flags)))
         return (
-            f"SELECT ifNull(m.merged_into, f.origin_id) AS customer_id, {', '.join(flags)} FROM {per_origin} AS f"
-            f" ANY LEFT JOIN {merges} AS m ON m.id = f.origin_id GROUP BY customer_id HAVING {any_flag}"
+            f"SELECT ifNull(m.customer_id, f.origin_id) AS customer_id, {', '.join(flags)} FROM {per_origin} AS f"
+            f" ANY LEFT JOIN {homes} AS m ON m.id = f.origin_id GROUP BY customer_id HAVING {any_flag}"
         )
 
     def _truth(self, tree: Tree) -> str:

@@ -1,0 +1,220 @@
+"""Works out anew who is who among linked identifiers, and writes the difference: for late facts, merges by hand and
+their undoing, changed rules, taken-back imports. The result depends on links, barriers and rules alone."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from kapelle.customers.actions.merging import Merge, write_journal
+from kapelle.customers.actions.people import Link, Outcome, People, StoredCustomer, root
+from kapelle.customers.actions.profiles import refold
+from kapelle.customers.actions.rules import is_blocked
+from kapelle.customers.contracts import LinkKind
+from kapelle.kernel.bulk import bulk_cursor, columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from kapelle.customers.actions.people import Person
+    from kapelle.customers.contracts import IdentifierPair, IdentityRules
+    from kapelle.events.contracts import OpenBatch
+
+log = logging.getLogger(__name__)
+
+MAX_COMPONENT = 2_000
+"""So many linked identifiers are worked out anew at most. In a bigger knot facts only add, in the order they come."""
+
+_LINKS = """
+SELECT l.id, l.strong_id, l.weak_id, l.kind, l.at, l.message_id, l.source FROM unnest(%b::uuid[]) k (id)
+CROSS JOIN LATERAL (
+    SELECT * FROM identity_links WHERE workspace_id = %b AND strong_id = k.id
+    UNION ALL SELECT * FROM identity_links WHERE workspace_id = %b AND weak_id = k.id
+    LIMIT %b
+) l
+"""
+_SIBLINGS = """
+SELECT s.id FROM (SELECT DISTINCT customer_id FROM identifiers
+                  WHERE workspace_id = %b AND id = ANY(%b::uuid[]) AND customer_id IS NOT NULL) c
+CROSS JOIN LATERAL (SELECT id FROM identifiers WHERE workspace_id = %b AND customer_id = c.customer_id LIMIT %b) s
+"""
+_NODES = """
+SELECT i.id, i.kind, i.value, i.customer_id, i.is_origin, i.first_seen_at, c.id, c.created_at, c.is_identified,
+       c.merged_into
+FROM identifiers i LEFT JOIN customers c ON c.id = i.id
+WHERE i.workspace_id = %b AND i.id = ANY(%b::uuid[])
+"""
+_BARRIERS = """
+SELECT id, left_id, right_id FROM identity_barriers
+WHERE workspace_id = %b AND (left_id = ANY(%b::uuid[]) OR right_id = ANY(%b::uuid[]))
+"""
+_TEXT_COLUMNS = (
+    "external_id, email, phone, first_name, middle_name, last_name, gender, language, time_zone, country, region, city,"
+    " ip, device_type, screen, os, browser, browser_version, comment"
+)
+_FOUND = f"""
+INSERT INTO customers (workspace_id, batch_id, updated_at, id, created_at, is_identified, attributes, provenance,
+                       {_TEXT_COLUMNS})
+SELECT %b, %b, %b, id, created_at, false, '{{}}', '{{}}'{", ''" * (_TEXT_COLUMNS.count(",") + 1)}
+FROM unnest(%b::uuid[], %b::timestamptz[]) c (id, created_at)
+"""
+_MOVE = """
+UPDATE identifiers i SET customer_id = m.home, is_moved = i.is_moved OR m.home IS DISTINCT FROM i.id, batch_id = %b
+FROM unnest(%b::uuid[], %b::uuid[]) m (id, home) WHERE i.workspace_id = %b AND i.id = m.id
+"""
+_POINT = """
+UPDATE customers c SET merged_into = m.home, batch_id = %b, updated_at = %b
+FROM unnest(%b::uuid[], %b::uuid[]) m (id, home) WHERE c.workspace_id = %b AND c.id = m.id
+"""
+_LINKED = """
+UPDATE customers c SET linked_until = greatest(c.linked_until, %b), batch_id = %b
+WHERE c.workspace_id = %b AND c.id = ANY(%b::uuid[]) AND c.linked_until IS DISTINCT FROM greatest(c.linked_until, %b)
+"""
+_CLOSE_JOURNAL = """
+UPDATE merge_journal SET undone_at = %b
+WHERE workspace_id = %b AND loser_id = ANY(%b::uuid[]) AND undone_at IS NULL
+"""
+
+
+class Node(NamedTuple):
+    """A stored identifier; `founded` and what follows are of the customer whose id it gave, if there is one."""
+
+    id: UUID
+    kind: str
+    value: str
+    customer_id: UUID | None
+    is_origin: bool
+    first_seen_at: datetime
+    founded: UUID | None
+    created_at: datetime | None
+    is_identified: bool | None
+    merged_into: UUID | None
+
+    @property
+    def pair(self) -> IdentifierPair:
+        return self.kind, self.value
+
+
+@dataclass(slots=True)
+class Replayed:
+    """Who is who now: the persons, each one's customer by `home_of`, and what became of each link."""
+
+    people: People
+    outcomes: dict[tuple[IdentifierPair, IdentifierPair], Outcome] = field(default_factory=dict)
+    homes: dict[int, UUID | None] = field(default_factory=dict)  # by id() of the person
+
+
+def replay(batch: OpenBatch, seeds: Iterable[UUID], rules: IdentityRules) -> Replayed | None:
+    """Work out everybody who is linked with these identifiers. None if they are too many: nothing was changed then."""
+    component = _load_component(batch, set(seeds))
+    if component is None:
+        return None
+    nodes, links = component
+    people = _join_all(batch, nodes, links, rules)
+    done = Replayed(people)
+    for link in links:
+        if not is_blocked(link.strong, rules) and not is_blocked(link.weak, rules):
+            done.outcomes[link.strong, link.weak] = people.connect(link)
+    founders = _find_homes(done, nodes, rules)
+    _write(batch, done, nodes, founders, rules)
+    latest = max((link.at for link in links), default=None)
+    if latest:
+        homes = [home for home in done.homes.values() if home]
+        bulk_cursor().execute(_LINKED, [latest, batch.id, batch.workspace_id, homes, latest])
+    return done
+
+
+def _load_component(batch: OpenBatch, seeds: set[UUID]) -> tuple[list[Node], list[Link]] | None:
+    """All identifiers that hang together with the seeds by links or by one customer, and their links by time."""
+    cursor, workspace_id, bound = bulk_cursor(), batch.workspace_id, MAX_COMPONENT + 1
+    seen: set[UUID] = set()
+    frontier = set(seeds)
+    rows = {}
+    while frontier:
+        seen |= frontier
+        if len(seen) > MAX_COMPONENT or len(rows) > MAX_COMPONENT * 4:
+            log.warning("identity: more than %d linked identifiers are not worked out anew", MAX_COMPONENT)
+            return None
+        asked = list(frontier)
+        found = cursor.execute(_LINKS, [asked, workspace_id, workspace_id, bound], binary=True).fetchall()
+        rows.update({row[0]: row[1:] for row in found})
+        near = {end for row in found for end in row[1:3]}
+        siblings = cursor.execute(_SIBLINGS, [workspace_id, asked, workspace_id, bound], binary=True).fetchall()
+        frontier = (near | {row[0] for row in siblings}) - seen
+    nodes = [Node(*row) for row in cursor.execute(_NODES, [workspace_id, list(seen)], binary=True)]
+    pairs = {node.id: node.pair for node in nodes}
+    links = [
+        Link(at, message_id, pairs[strong], pairs[weak], LinkKind(kind), source)
+        for strong, weak, kind, at, message_id, source in rows.values()
+    ]
+    return sorted(nodes), sorted(links)
+
+
+def _join_all(batch: OpenBatch, nodes: Sequence[Node], links: Sequence[Link], rules: IdentityRules) -> People:
+    """Everybody by himself yet, with what forbids to join them."""
+    people = People(rules)
+    yielding = {link.weak for link in links if link.kind is LinkKind.MANUAL}
+    persons = {}
+    for node in nodes:
+        customer = None
+        if node.founded and node.created_at:
+            customer = StoredCustomer(node.id, node.created_at, bool(node.is_identified), node.pair in yielding)
+        persons[node.id] = people.add(node.pair, customer=customer, is_named=node.is_origin)
+    founders = [node.id for node in nodes if node.founded]
+    for barrier, left, right in bulk_cursor().execute(_BARRIERS, [batch.workspace_id, founders, founders], binary=True):
+        for end, side in ((left, True), (right, False)):
+            if end in persons:
+                persons[end].sides[barrier] = side
+    return people
+
+
+def _find_homes(done: Replayed, nodes: Sequence[Node], rules: IdentityRules) -> list[Node]:
+    """Each person's customer; gives the identifiers that found a new one."""
+    ids = {node.pair: node for node in nodes}
+    founders = []
+    for person in done.people.persons():
+        home: UUID | None = None
+        if person.customers:
+            home = person.winner().id
+        elif person.named:
+            founder = ids[min(person.named, key=lambda pair: (rules.strength(pair), pair))]
+            founders.append(founder)
+            home = founder.id
+        done.homes[id(person)] = home
+    return founders
+
+
+def _write(
+    batch: OpenBatch, done: Replayed, nodes: Sequence[Node], founders: Sequence[Node], rules: IdentityRules
+) -> None:
+    cursor = bulk_cursor()
+    if founders:
+        rows = columns([(node.id, node.first_seen_at) for node in founders], 2)
+        cursor.execute(_FOUND, [batch.workspace_id, batch.id, batch.now, *rows])
+    homes = {node.id: done.homes[id(done.people.person_of(node.pair))] for node in nodes}
+    moved = [node for node in nodes if node.customer_id != homes[node.id]]
+    pointed = [node for node in nodes if node.founded and (node.merged_into or node.id) != homes[node.id]]
+    if moved:
+        cursor.execute(_MOVE, [batch.id, *columns([(n.id, homes[n.id]) for n in moved], 2), batch.workspace_id])
+    if pointed:
+        rows = columns([(n.id, None if homes[n.id] == n.id else homes[n.id]) for n in pointed], 2)
+        cursor.execute(_POINT, [batch.id, batch.now, *rows, batch.workspace_id])
+        # Whom it points to otherwise now was merged before: that merge is over.
+        cursor.execute(_CLOSE_JOURNAL, [batch.now, batch.workspace_id, [n.id for n in pointed if n.merged_into]])
+    alive = {home for home in homes.values() if home}
+    changed = ({n.customer_id for n in moved if n.customer_id} & alive) | {h for n in moved if (h := homes[n.id])}
+    before = refold(batch, changed, rules)
+    merges = [
+        Merge(home, (node.id,), _joined_by(done, node.pair))
+        for node in pointed
+        if (home := homes[node.id]) and home != node.id
+    ]
+    write_journal(batch, merges, before)
+
+
+def _joined_by(done: Replayed, pair: IdentifierPair) -> Sequence[Link]:
+    person: Person = root(done.people.person_of(pair))
+    return person.joined_by
