@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from columnar_host import Host
 from kapelle.catalog.queries.mirror import ORDERS
-from kapelle.customers.queries.mirror import CUSTOMERS
+from kapelle.customers.queries.mirror import CUSTOMERS, ORIGINS
 from kapelle.events.queries.mirror import EVENTS
 from kapelle.events.tasks.columnar_writer import write_round
 from kapelle.kernel.columnar.client import connect
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kapelle.kernel.config import Config
 
-MIRRORS = {mirror.table.name: mirror for mirror in (EVENTS, CUSTOMERS, ORDERS)}
+MIRRORS = {mirror.table.name: mirror for mirror in (EVENTS, CUSTOMERS, ORIGINS, ORDERS)}
 
 
 class Columnar:

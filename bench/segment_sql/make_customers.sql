@@ -7,4 +7,4 @@ SELECT toUUID('{workspace}'), make_id(number), if(number % 20 = 19, make_id(numb
     ['Prague', 'Moscow', 'Berlin', 'Paris', 'Oslo'][1 + cityHash64(number) % 5], concat('c', toString(number), '@example.test'),
     concat('{{"favorite_size": "', ['S', 'M', 'L'][1 + number % 3], '", "age": ', toString(18 + cityHash64(number, 'a') % 60), '}}'),
     1
-FROM numbers({customers})
+FROM numbers({origins}) WHERE number % 4 != 3 OR number % 20 = 19

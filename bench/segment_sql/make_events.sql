@@ -13,7 +13,7 @@ SELECT toUUID('{workspace}'),
     intDiv(number, 1000)
 FROM (
     SELECT number, cityHash64(number, 'kind') % 100 AS kind,
-        toUInt64(pow((cityHash64(number, 'who') % 1000003) / 1000003., 2) * {customers}) AS person,
+        toUInt64(pow((cityHash64(number, 'who') % 1000003) / 1000003., 2) * {origins}) AS person,
         toDateTime64('{now}', 6, 'UTC') - cityHash64(number, 'at') % 31536000 AS at
     FROM numbers({events})
 )

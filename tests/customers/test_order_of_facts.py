@@ -1,4 +1,4 @@
-"""Any order of the same facts gives the same people, with limits, aliases and shared contacts, in any cut into batches."""
+"""Any order of the same facts, cut into any batches, gives the same people: with limits, aliases, shared contacts."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kapelle.channels.email.actions import save_account
 from kapelle.channels.email.contracts import TlsMode
-from kapelle.customers.models import Customer
+from kapelle.customers.models import Customer, Identifier
 from kapelle.events.actions import open_batch
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.templates import Parts
@@ -46,6 +46,22 @@ def add_customers(workspace: WorkspaceInfo, now: datetime, people: Sequence[dict
             for person in people
         ]
         Customer.objects.bulk_create(rows, batch_size=1000)
+        names = [
+            Identifier(
+                id=row.id,
+                workspace_id=workspace.id,
+                batch_id=batch.id,
+                kind="user_id",
+                value=str(row.id),
+                customer_id=row.id,
+                source="test",
+                first_seen_at=now,
+                is_origin=True,
+                is_moved=False,
+            )
+            for row in rows
+        ]
+        Identifier.objects.bulk_create(names, batch_size=1000)
         return [row.id for row in rows]
 
 

@@ -28,7 +28,7 @@ def _holds(rule: dict[str, Any], customer: dict[str, Any], world: World, now: da
         return not _holds(rule["not"], customer, world, now)
     if "attribute" in rule:
         return _attribute(rule, customer, now)
-    origins = {customer["id"]} | {c["id"] for c in world.customers if c["merged_into"] == customer["id"]}
+    origins = {origin for origin, home in world.homes.items() if home == customer["id"]}
     if "event" in rule:
         return _event(rule, [event for event in world.events if event["origin"] in origins], now)
     return _orders(rule, [order for order in world.orders if order["origin"] in origins], now)

@@ -195,7 +195,7 @@ def test_every_table_read_carries_the_workspace_and_no_value_enters_the_text(wor
         reads = re.findall(r"\bFROM (?!\()(\w+)( FINAL)?( WHERE workspace_id = \{p0:UUID\})?", compiled.sql)
         assert reads
         assert all(scoped for _table, _final, scoped in reads), compiled.sql
-        assert {table for table, _, _ in reads} <= {"events", "customers", "orders"}
+        assert {table for table, _, _ in reads} <= {"events", "customers", "orders", "origins"}
         assert compiled.parameters["p0"] == str(workspace.id)
         # What is quoted is the compiler's own: JSON's type names and UTC.
         assert set(re.findall(r"'([^']*)'", compiled.sql)) <= {"String", "Null", "Array", "UTC", "true", "false", ""}

@@ -79,6 +79,7 @@ TIMES = [
 @dataclass
 class World:
     customers: list[dict[str, Any]] = field(default_factory=list)
+    homes: dict[UUID, UUID] = field(default_factory=dict)  # the customer that each origin leads to
     events: list[dict[str, Any]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
 
@@ -116,7 +117,10 @@ def random_world(random: Random) -> World:
             }
         )
     _merge_some(random, world)
-    origins = [customer["id"] for customer in world.customers]
+    for customer in world.customers:
+        home = customer["merged_into"] or customer["id"]
+        world.homes.update(dict.fromkeys([customer["id"], *(uuid7() for _ in range(random.randint(0, 2)))], home))
+    origins = list(world.homes)
     for _ in range(random.randint(0, 60)):
         world.events.append(
             {
@@ -165,6 +169,12 @@ def store(world: World, workspace_id: UUID) -> None:
                     row["registered_at"], row["birth_date"], row["city"], row["email"], json.dumps(row["attributes"]),
                 ],
             )  # fmt: skip
+        for origin, home in world.homes.items():
+            cursor.execute(
+                "INSERT INTO identifiers (id, workspace_id, batch_id, kind, value, customer_id, source, first_seen_at,"
+                " is_origin, is_moved) VALUES (%s, %s, %s, 'user_id', %s, %s, 'test', %s, true, %s)",
+                [origin, workspace_id, batch.id, str(origin), home, NOW, origin != home],
+            )
         for row in world.events:
             cursor.execute(
                 "INSERT INTO events VALUES (%s,%s,%s,%s,'track',%s,%s,%s,'m','key:test',%s,'{}')",
@@ -183,6 +193,6 @@ def store(world: World, workspace_id: UUID) -> None:
                     row["currency"], row["total"], NOW, NOW,
                 ],
             )  # fmt: skip
-        close_batch(
-            batch, {"customers": len(world.customers), "events": len(world.events), "orders": len(world.orders)}
-        )
+        moved = sum(origin != home for origin, home in world.homes.items())
+        rows = {"customers": world.customers, "events": world.events, "orders": world.orders}
+        close_batch(batch, {"origins": moved, **{name: len(listed) for name, listed in rows.items()}})

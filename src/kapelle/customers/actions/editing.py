@@ -9,6 +9,8 @@ from kapelle.customers.actions.definitions import check_type, ensure_definitions
 from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize, normalize_kind
 from kapelle.customers.actions.profiles import (
     ATTRIBUTE,
+    Facet,
+    Profile,
     close_customers,
     load_facets,
     load_profiles,
@@ -138,14 +140,18 @@ def _apply(
 ) -> None:
     normalized = {MAIN_COLUMNS[kind]: value for kind, value in pairs if kind in MAIN_COLUMNS}
     types = ensure_definitions(batch, changes.attributes)
-    facets, profile = load_facets(batch, [origin_id]), load_profiles(batch, [customer_id])[customer_id]
+    facets, profile = (
+        load_facets(batch.workspace_id, [origin_id]),
+        load_profiles(batch.workspace_id, [customer_id])[customer_id],
+    )
     values = {**changes.fields, **normalized}
     for name, value in changes.attributes.items():
         try:
             values[ATTRIBUTE + name] = check_type(value, types.get(name))
         except NotThisType as error:
             raise AttributeInvalid(f"The value of {name!r} cannot be used: {error}.", attribute=name) from error
-    for place in (*facets.values(), profile):
+    places: list[Facet | Profile] = [*facets.values(), profile]
+    for place in places:
         for name, value in values.items():
             place.offer(name, value, source, batch.now)
     save_facets(batch, list(facets.values()))

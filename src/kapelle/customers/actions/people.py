@@ -1,6 +1,6 @@
 """Who is who among identifiers: joins what meets in one fact unless that contradicts. Pure.
 
-It holds only what a batch touches; `resolving` and `replaying` feed it from the database and write down what it decides.
+It holds only what a batch touches; `resolving` and `replaying` feed it from the database and write what it decides.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class StoredCustomer:
 
     @property
     def rank(self) -> tuple[bool, bool, datetime, UUID]:
-        """The lowest wins a merge: the one chosen by hand, identified before anonymous, then the older, the lower id."""
+        """The lowest wins a merge: chosen by hand, identified before anonymous, then the older, then the lower id."""
         return (self.yields, not self.is_identified, self.created_at, self.id)
 
 

@@ -68,11 +68,11 @@ class ProfileProjection:
 
 def take_offers(batch: OpenBatch, offers: Mapping[UUID, Sequence[_Offer]]) -> bool:
     """Keep what is newer than what was told under these origins before, and newer than what the customers have."""
-    facets = load_facets(batch, offers)
+    facets = load_facets(batch.workspace_id, offers)
     told = [facet for facet in facets.values() if _take(facet, offers[facet.id])]
     save_facets(batch, told)
     homes = {origin: listed[0].event.customer_id for origin, listed in offers.items()}
-    profiles = load_profiles(batch, {home for facet in told if (home := homes[facet.id])})
+    profiles = load_profiles(batch.workspace_id, {home for facet in told if (home := homes[facet.id])})
     changed = {}
     for facet in told:
         profile = profiles.get(homes[facet.id])  # type: ignore[arg-type]  # resolved events have a customer

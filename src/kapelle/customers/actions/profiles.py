@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -69,10 +69,10 @@ class Facet:
 
     def offer(self, name: str, value: Any, source: str, occurred_at: datetime) -> bool:
         """Take the value unless a newer one is there; of two of one instant the greater wins. True if taken."""
-        known, plain = self.entries.get(name), _plain(value)
-        if known is not None and not _is_newer(plain, occurred_at, known[0], known[2]):
+        known, told = self.entries.get(name), plain(value)
+        if known is not None and not _is_newer(told, occurred_at, known[0], known[2]):
             return False
-        self.entries[name] = [plain, source, _stamp(occurred_at)]
+        self.entries[name] = [told, source, _stamp(occurred_at)]
         return True
 
 
@@ -86,6 +86,12 @@ class Profile:
     provenance: dict[str, Stamp]
     before: dict[str, list[Any]] = field(default_factory=dict)
 
+    @classmethod
+    def empty(cls, customer_id: UUID) -> Self:
+        """Of a customer of whom nothing is known."""
+        values = {**dict.fromkeys(TEXT_FIELDS, ""), "birth_date": None, "registered_at": None}
+        return cls(customer_id, values, {}, {})
+
     def value(self, name: str) -> Any:
         """A standard field, or a custom one by `attributes.<name>`; "" or None if it is not known."""
         return self.attributes.get(name[len(ATTRIBUTE) :]) if name.startswith(ATTRIBUTE) else self.values[name]
@@ -93,7 +99,7 @@ class Profile:
     def offer(self, name: str, value: Any, source: str, occurred_at: datetime) -> bool:
         """As `Facet.offer`."""
         known = self.provenance.get(name)
-        if known is not None and not _is_newer(_plain(value), occurred_at, _plain(self.value(name)), known[1]):
+        if known is not None and not _is_newer(plain(value), occurred_at, plain(self.value(name)), known[1]):
             return False
         self.before.setdefault(name, [self.value(name), known])
         self.put(name, value, [source, _stamp(occurred_at)])
@@ -110,7 +116,7 @@ class Profile:
         self.provenance[name] = stamp
 
 
-def load_profiles(batch: OpenBatch, ids: Iterable[UUID]) -> dict[UUID, Profile]:
+def load_profiles(workspace_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Profile]:
     """The profiles of these customers, by id."""
     listed = list(ids)
     if not listed:
@@ -123,7 +129,7 @@ def load_profiles(batch: OpenBatch, ids: Iterable[UUID]) -> dict[UUID, Profile]:
             attributes=msgspec.json.decode(row[width]),
             provenance=msgspec.json.decode(row[width + 1]),
         )
-        for row in bulk_cursor().execute(_READ, [batch.workspace_id, listed], binary=True)
+        for row in bulk_cursor().execute(_READ, [workspace_id, listed], binary=True)
     }
 
 
@@ -138,25 +144,28 @@ def save_profiles(batch: OpenBatch, profiles: Sequence[Profile]) -> None:
     bulk_cursor().execute(_WRITE, [batch.id, batch.now, ids, *values, attributes, provenance, batch.workspace_id])
 
 
-def load_facets(batch: OpenBatch, origins: Iterable[UUID]) -> dict[UUID, Facet]:
+def load_facets(workspace_id: UUID, origins: Iterable[UUID]) -> dict[UUID, Facet]:
     """What was told under these identifiers, by their ids."""
     listed = list(origins)
     if not listed:
         return {}
-    rows = bulk_cursor().execute(_READ_FACETS, [batch.workspace_id, listed], binary=True)
+    rows = bulk_cursor().execute(_READ_FACETS, [workspace_id, listed], binary=True)
     return {row[0]: Facet(row[0], msgspec.json.decode(row[1]) if row[1] else {}) for row in rows}
 
 
 def save_facets(batch: OpenBatch, facets: Sequence[Facet]) -> None:
     """Write these facets back; what they say must be offered to the customers' profiles too."""
     if facets:
-        ids, texts = [facet.id for facet in facets], [_json(facet.entries) for facet in facets]
+        ids, texts = (
+            [facet.id for facet in facets],
+            [_json(facet.entries) if facet.entries else None for facet in facets],
+        )
         bulk_cursor().execute(_WRITE_FACETS, [ids, texts, batch.workspace_id])
 
 
 def refold(batch: OpenBatch, customer_ids: Iterable[UUID], rules: IdentityRules) -> dict[UUID, dict[str, list[Any]]]:
     """Work out these customers' profiles anew of all their facets; gives what changed, {field: [old value, stamp]}."""
-    old = load_profiles(batch, set(customer_ids))
+    old = load_profiles(batch.workspace_id, set(customer_ids))
     if not old:
         return {}
     folds = {customer_id: _Fold(customer_id, rules) for customer_id in old}
@@ -180,8 +189,7 @@ class _Fold:
     """One customer's identifiers and facets, being put together."""
 
     def __init__(self, customer_id: UUID, rules: IdentityRules) -> None:
-        empty = {**dict.fromkeys(TEXT_FIELDS, ""), "birth_date": None, "registered_at": None}
-        self._profile = Profile(customer_id, empty, {}, {})
+        self._profile = Profile.empty(customer_id)
         self._rules = rules
         self._own: dict[tuple[str, str], Stamp] = {}
         self._facets: list[dict[str, list[Any]]] = []
@@ -218,7 +226,7 @@ def _changes(old: Profile, new: Profile) -> dict[str, list[Any]]:
     return {
         name: [old.value(name), old.provenance.get(name)]
         for name in sorted(names)
-        if _plain(old.value(name)) != _plain(new.value(name))
+        if plain(old.value(name)) != plain(new.value(name))
     }
 
 
@@ -235,8 +243,8 @@ def _typed(name: str, value: Any) -> Any:
     return None if name in {"birth_date", "registered_at"} else value
 
 
-def _plain(value: Any) -> Any:
-    """As JSON has it; moments in UTC."""
+def plain(value: Any) -> Any:
+    """The value as JSON has it; moments in UTC."""
     if isinstance(value, datetime):
         return _stamp(value)
     return value.isoformat() if isinstance(value, date) else value

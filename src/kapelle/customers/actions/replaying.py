@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kapelle.customers.actions.merging import Merge, write_journal
 from kapelle.customers.actions.people import Link, Outcome, People, StoredCustomer, root
@@ -70,8 +70,8 @@ UPDATE customers c SET merged_into = m.home, batch_id = %b, updated_at = %b
 FROM unnest(%b::uuid[], %b::uuid[]) m (id, home) WHERE c.workspace_id = %b AND c.id = m.id
 """
 _LINKED = """
-UPDATE customers c SET linked_until = greatest(c.linked_until, %b), batch_id = %b
-WHERE c.workspace_id = %b AND c.id = ANY(%b::uuid[]) AND c.linked_until IS DISTINCT FROM greatest(c.linked_until, %b)
+UPDATE customers c SET linked_until = l.at, batch_id = %b FROM unnest(%b::uuid[], %b::timestamptz[]) l (id, at)
+WHERE c.workspace_id = %b AND c.id = l.id AND c.linked_until IS DISTINCT FROM l.at
 """
 _CLOSE_JOURNAL = """
 UPDATE merge_journal SET undone_at = %b
@@ -120,11 +120,19 @@ def replay(batch: OpenBatch, seeds: Iterable[UUID], rules: IdentityRules) -> Rep
             done.outcomes[link.strong, link.weak] = people.connect(link)
     founders = _find_homes(done, nodes, rules)
     _write(batch, done, nodes, founders, rules)
-    latest = max((link.at for link in links), default=None)
-    if latest:
-        homes = [home for home in done.homes.values() if home]
-        bulk_cursor().execute(_LINKED, [latest, batch.id, batch.workspace_id, homes, latest])
+    _note_latest(batch, done, links)
     return done
+
+
+def _note_latest(batch: OpenBatch, done: Replayed, links: Sequence[Link]) -> None:
+    """Whom the links touch, joined or not, was linked until then: what comes later only adds."""
+    latest: dict[UUID, datetime | None] = {home: None for home in done.homes.values() if home}
+    for link in links:  # sorted by time
+        for pair in (link.strong, link.weak):
+            home = done.homes[id(done.people.person_of(pair))]
+            if home:
+                latest[home] = link.at
+    bulk_cursor().execute(_LINKED, [batch.id, *columns(latest.items(), 2), batch.workspace_id])
 
 
 def _load_component(batch: OpenBatch, seeds: set[UUID]) -> tuple[list[Node], list[Link]] | None:
@@ -132,7 +140,7 @@ def _load_component(batch: OpenBatch, seeds: set[UUID]) -> tuple[list[Node], lis
     cursor, workspace_id, bound = bulk_cursor(), batch.workspace_id, MAX_COMPONENT + 1
     seen: set[UUID] = set()
     frontier = set(seeds)
-    rows = {}
+    rows: dict[UUID, tuple[Any, ...]] = {}
     while frontier:
         seen |= frontier
         if len(seen) > MAX_COMPONENT or len(rows) > MAX_COMPONENT * 4:

@@ -12,8 +12,8 @@ from kapelle.customers.actions.identifiers import identifiers_of
 from kapelle.customers.actions.links import (
     NewIdentifier,
     add_identifiers,
-    adopt,
     add_links,
+    adopt,
     find_identifiers,
     links_of_all,
     mark_origins,
@@ -118,7 +118,8 @@ def resolve_facts(batch: OpenBatch, facts: Sequence[Fact]) -> None:
 
 def _news(batch: OpenBatch, facts: Sequence[Fact], known: Mapping[IdentifierPair, Known]) -> list[Fact]:
     """Facts that say something about identity which is not stored yet."""
-    news, settled = [], []
+    news: list[Fact] = []
+    settled: list[Fact] = []
     for fact in facts:
         first = known.get(fact.identifiers[0])
         if first is None or first.customer is None or not first.is_origin:
@@ -222,8 +223,10 @@ def _load_people(
     for pair, found in named.items():
         if found.customer:
             identifiers[found.customer].append(pair)
-    for customer_id, *pair in cursor.execute(_READ_LIMITED, [workspace_id, ids, list(rules.limited)], binary=True):
-        identifiers[customer_id].append((pair[0], pair[1]))
+    for customer_id, kind, value in cursor.execute(
+        _READ_LIMITED, [workspace_id, ids, list(rules.limited)], binary=True
+    ):
+        identifiers[customer_id].append((kind, value))
     firm = set(ids)
     if rules.shared:
         firm = {row[0] for row in cursor.execute(_READ_FIRM, [ids, workspace_id, rules.shared], binary=True)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from kapelle.customers.actions.importing.drafts import (
@@ -12,7 +14,13 @@ from kapelle.customers.actions.importing.drafts import (
     CustomerDraft,
 )
 from kapelle.customers.actions.importing.parsing import customer_parser
-from kapelle.customers.actions.importing.planning import FieldChange, lay_over, plan_customers
+from kapelle.customers.actions.importing.planning import (
+    FieldChange,
+    lay_over,
+    load_layers,
+    plan_customers,
+    profile_of,
+)
 from kapelle.customers.actions.importing.undoing import UNDO_TABLES, undo_customers
 from kapelle.customers.actions.importing.writing import ensure_attributes, write_customers
 from kapelle.customers.actions.profiles import close_customers
@@ -47,7 +55,7 @@ class CustomersImporter:
         return parse_row
 
     def write(self, context: ImportContext, rows: Sequence[ParsedRow]) -> ChunkOutcome:
-        drafts: list[CustomerDraft] = [row.record for row in rows]
+        drafts = _drafts(rows)
         batch = open_batch(source=context.source, now=context.now)
         names = {name for draft in drafts for name in draft.attributes}
         ensure_attributes(batch, {name: context.mapping.attribute_types.get(name, "string") for name in names})
@@ -58,17 +66,24 @@ class CustomersImporter:
         return outcome
 
     def compare(self, context: ImportContext, rows: Sequence[ParsedRow]) -> ChunkOutcome:
-        drafts: list[CustomerDraft] = [row.record for row in rows]
-        plan = plan_customers(drafts)
-        lay_over(plan, drafts, context.source)
-        outcome = _count(rows, plan.created, set(plan.to_link), plan.changes)
+        drafts = _drafts(rows)
+        plan = plan_customers(drafts, context.source)
+        created = set(plan.created)
+        layers = load_layers(plan, [at for at in range(len(drafts)) if at not in created])
+        layers.profiles |= {
+            target.customer: profile_of(drafts[at], target.customer, context.source)
+            for at in plan.created
+            if (target := plan.targets[at])
+        }
+        lay_over(plan, drafts, layers, context.source)
+        outcome = _count(rows, created, plan.joining - created, plan.changes)
         for at, row in enumerate(rows):
             kind, value = drafts[at].identifiers[0]
             what = f"customer {kind}:{value}"
-            if at in plan.to_link:
+            if at in plan.joining - created:
                 names = ", ".join(f"{kind}:{value}" for kind, value in drafts[at].identifiers)
                 outcome.differences.append(Difference(row.number, what, "identifiers", None, names))
-            elif at not in plan.created:
+            elif at not in created:
                 outcome.differences += _differences(row.number, what, plan.changes.get(at, []))
         return outcome
 
@@ -80,6 +95,11 @@ class CustomersImporter:
 
     def undo_events(self, context: ImportContext, limit: int) -> int:  # it makes no events
         return 0
+
+
+def _drafts(rows: Sequence[ParsedRow]) -> list[CustomerDraft]:
+    """What the rows say. Of two rows about one customer the later one counts: a microsecond each keeps their order."""
+    return [replace(row.record, as_of=row.record.as_of + timedelta(microseconds=row.number)) for row in rows]
 
 
 def _count(
