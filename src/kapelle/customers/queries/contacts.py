@@ -21,29 +21,24 @@ CHANNEL_OF = {EMAIL: EMAIL_CHANNEL, PHONE: SMS}
 """Kinds of identifiers that are addresses, by the channel that they lead to."""
 KIND_OF = {channel: kind for kind, channel in CHANNEL_OF.items()}
 
-# A customer's origins: itself and those merged into it.
 _ORIGINS = """
-SELECT asked.id, c.id FROM unnest(%b::uuid[]) asked (id)
-CROSS JOIN LATERAL (
-    SELECT id FROM customers WHERE workspace_id = %b AND id = asked.id
-    UNION ALL
-    SELECT id FROM customers WHERE workspace_id = %b AND merged_into = asked.id
-) c
+SELECT asked.id, i.id FROM unnest(%b::uuid[]) asked (id)
+CROSS JOIN LATERAL (SELECT id FROM identifiers WHERE workspace_id = %b AND customer_id = asked.id OFFSET 0) i
 """
 _MAIN = "SELECT id, email, phone FROM customers WHERE workspace_id = %b AND id = ANY(%b::uuid[])"
 _OWNERS = """
-SELECT a.kind, a.value, i.customer_id FROM unnest(%b::text[], %b::text[]) a (kind, value)
-CROSS JOIN LATERAL (SELECT customer_id FROM identifiers
+SELECT a.kind, a.value, i.id FROM unnest(%b::text[], %b::text[]) a (kind, value)
+CROSS JOIN LATERAL (SELECT id FROM identifiers
                     WHERE workspace_id = %b AND kind = a.kind AND value = a.value OFFSET 0) i
 """
 
 
 def map_origins(customer_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
     """By customer all the ids under which their rows are stored. In the open scope; one query."""
-    workspace_id = current_workspace()
-    found: dict[UUID, list[UUID]] = {customer_id: [] for customer_id in customer_ids}
-    for customer_id, origin in bulk_cursor().execute(_ORIGINS, [list(found), workspace_id, workspace_id], binary=True):
-        found[customer_id].append(origin)
+    found: dict[UUID, list[UUID]] = {customer_id: [customer_id] for customer_id in customer_ids}
+    for customer_id, origin in bulk_cursor().execute(_ORIGINS, [list(found), current_workspace()], binary=True):
+        if origin != customer_id:
+            found[customer_id].append(origin)
     return found
 
 

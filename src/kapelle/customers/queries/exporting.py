@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 # Joins a row's `origin_id` to the customer `c` whom it belongs to now.
 HOME_JOIN = """
 LEFT JOIN identifiers origin ON origin.workspace_id = {row}.workspace_id AND origin.id = {row}.origin_id
-LEFT JOIN customers first ON first.workspace_id = {row}.workspace_id
-      AND first.id = coalesce(origin.customer_id, {row}.origin_id)
-LEFT JOIN customers c ON c.workspace_id = first.workspace_id AND c.id = coalesce(first.merged_into, first.id)
+LEFT JOIN customers c ON c.workspace_id = {row}.workspace_id AND c.id = origin.customer_id
 """
 _TEXTS = ("first_name", "middle_name", "last_name", "gender")
 _PLACES = ("language", "time_zone", "country", "region", "city", "comment")
@@ -28,10 +26,7 @@ _SEEN = ("ip", "device_type", "screen", "os", "browser", "browser_version")
 _MAIN = {USER_ID: "c.external_id", EMAIL: "c.email", PHONE: "c.phone"}
 # Every identifier of the customer, those that came with merges among them.
 _IDENTIFIERS = """
-FROM identifiers i JOIN customers o ON o.workspace_id = i.workspace_id AND o.id = i.customer_id
-WHERE i.workspace_id = c.workspace_id
-  AND i.customer_id = ANY (ARRAY(SELECT c.id UNION ALL
-      SELECT m.id FROM customers m WHERE m.workspace_id = c.workspace_id AND m.merged_into = c.id))
+FROM identifiers i WHERE i.workspace_id = c.workspace_id AND i.customer_id = c.id
 """
 # The kinds that occur, each found by one step in the unique index.
 _KINDS = """

@@ -104,8 +104,8 @@ def list_customers(cursor: str | None, limit: int) -> tuple[list[CustomerInfo], 
 
 
 def origins_of(customer_id: UUID) -> list[UUID]:
-    """The ids whose rows belong to this customer: those of its identifiers that rows were ever written under."""
-    own = Identifier.objects.filter(customer_id=customer_id, is_origin=True).order_by("first_seen_at", "id")
+    """The ids whose rows belong to this customer: its own and those of its identifiers."""
+    own = Identifier.objects.filter(customer_id=customer_id).order_by("-is_origin", "first_seen_at", "id")
     return list({customer_id: None, **dict.fromkeys(own.values_list("id", flat=True)[:MAX_ORIGINS])})
 
 

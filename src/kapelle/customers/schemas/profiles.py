@@ -30,6 +30,9 @@ class CustomerOut(Schema):
     id: UUID
     merged_ids: list[UUID]
     identifiers: list[IdentifierOut]
+    shared_identifiers: list[IdentifierOut] = Field(
+        description="Contacts that this customer shares with somebody else, of kinds that merge nobody"
+    )
     is_identified: bool
     created_at: datetime
     updated_at: datetime
@@ -60,6 +63,10 @@ class CustomerOut(Schema):
     @staticmethod
     def resolve_identifiers(customer: Any) -> list[dict[str, str]]:
         return [{"kind": kind, "value": value} for kind, value in customer.identifiers]
+
+    @staticmethod
+    def resolve_shared_identifiers(customer: Any) -> list[dict[str, str]]:
+        return [{"kind": kind, "value": value} for kind, value in customer.shared_identifiers]
 
 
 class CustomerFields(Schema, extra="forbid"):
