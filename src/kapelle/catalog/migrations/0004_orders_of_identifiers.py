@@ -6,7 +6,7 @@ import kapelle.kernel.tenancy
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0003_lookups"), ("customers", "0004_identity_links")]
+    dependencies = [("catalog", "0003_lookups"), ("customers", "0005_identity_links")]
 
     operations = [
         migrations.RemoveConstraint(model_name="order", name="orders_origin"),

@@ -8,13 +8,13 @@ from django.db import migrations, models
 
 from kapelle.kernel.row_security import protect
 
-SQL = (Path(__file__).parent / "0004_identity_links.sql").read_text()
+SQL = (Path(__file__).parent / "0005_identity_links.sql").read_text()
 
 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0003_plan_for_new_workspaces'),
+        ('customers', '0004_sessions'),
         ('events', '0004_attach_partitions'),
     ]
 
