@@ -213,6 +213,12 @@ class NotReadable(KapelleError):
     status = 422
 
 
+class EncodingUncertain(NotReadable):
+    """Candidates for the file's encoding read different letters, and nothing tells which is right."""
+
+    code = "encoding_uncertain"
+
+
 class MappingInvalid(KapelleError):
     """The mapping does not fit the file or the kind."""
 
