@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from kapelle.customers.actions.duplicates import RunPair, record_pairs
 from kapelle.events.actions import open_batch, quarantine
 from kapelle.events.contracts import Quarantined
 from kapelle.imports.actions.export_running import run_export
@@ -33,7 +34,7 @@ class Neighbor:
 
 
 def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
-    """One customer, segment, campaign, product, order, import, mail account and quarantined event."""
+    """Two customers who may be one, a segment, campaign, product, order, import, mail account and quarantined event."""
     person = {"email": f"{MARK}@example.test", "external_id": MARK, "city": MARK}
     customer = api.call("POST", "/customers", person, status=201)
     segment = api.call("POST", "/segments", {"name": MARK, "rule": RULE}, status=201)
@@ -50,6 +51,12 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
         "lines": [{"product_external_id": NUMBER, "quantity": 1, "unit_price": "9.50"}],
     }
     api.call("POST", "/orders", order, status=201)
+    twin = api.call(
+        "POST", "/customers", {**person, "email": f"{MARK}2@example.test", "external_id": MARK + "2"}, status=201
+    )
+    one, other = sorted(UUID(made["id"]) for made in (customer, twin))
+    reasons = [("city", "same", 5.0), (f"attributes.{MARK}", "same", 4.0)]
+    record_pairs(workspace_id=workspace.id, pairs=[RunPair(one, other, 9.0, reasons)], model="test", now=now)
     account = {"host": "127.0.0.1", "port": 2525, "tls": "none", "from_address": f"{MARK}@example.test"}
     api.call("PUT", "/channels/email", account)
     with workspace_scope(workspace.id):
@@ -60,6 +67,7 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
             "customer_id": customer["id"],
             "segment_id": segment["id"],
             "campaign_id": campaign["id"],
+            "proposal_id": api.get("/duplicates")["items"][0]["id"],
             "import_id": _upload(api),
             "export_id": _export(workspace, api, now),
             "product_number": NUMBER,

@@ -26,6 +26,8 @@ OPERATIONS = sorted((method.upper(), path) for path, item in PATHS.items() for m
 BODIES: dict[str, Any] = {
     "POST /customers": {"email": "mine@example.test"},
     "PATCH /customers/{customer_id}": {"city": "Stolen"},
+    "POST /duplicates/runs": None,
+    "POST /duplicates/{proposal_id}/dismiss": None,
     "POST /products": {"external_id": "mine"},
     "POST /orders": {"external_id": "mine", "lines": []},
     "PATCH /orders/{order_number}": {"status": "stolen"},
@@ -67,7 +69,7 @@ OUTSIDE = {
 }
 OK = 200
 NOT_THEIRS = {404}
-HARMLESS = {200, 201, 404, 409, 422, 503}
+HARMLESS = {200, 201, 202, 404, 409, 422, 503}
 
 
 def _fill(template: Any, ids: dict[str, str]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -228,3 +228,20 @@ class Activity:
     first_utm_medium: str
     first_utm_campaign: str
     first_click_id: str
+
+
+class ProposalStatus(StrEnum):
+    """What became of two customers who may be one."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"  # merged by a person
+    DISMISSED = "dismissed"  # a person said that they are two
+    OBSOLETE = "obsolete"  # one of them was merged elsewhere, or the evidence is gone
+
+
+class RunStatus(StrEnum):
+    """How a search for duplicates goes."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"

@@ -39,12 +39,12 @@ class Page(BaseModel, Generic[ItemT]):
     next_cursor: str | None = None
 
 
-def encode_cursor(values: Sequence[datetime | UUID | int | str]) -> str:
+def encode_cursor(values: Sequence[datetime | UUID | int | float | str]) -> str:
     """An opaque, URL-safe text for a sort key."""
     return base64.urlsafe_b64encode(msgspec.json.encode(list(values))).rstrip(b"=").decode()
 
 
-def decode_cursor(text: str, *kinds: type[datetime | UUID | int | str]) -> list[Any]:
+def decode_cursor(text: str, *kinds: type[datetime | UUID | int | float | str]) -> list[Any]:
     """The sort key back, each value as the type named in `kinds` (as JSON gives it if none is named).
 
     Raises InvalidCursor for anything that `encode_cursor` with the same kinds would not have made.
@@ -69,7 +69,7 @@ def clamp_limit(limit: int | None) -> int:
 
 
 def cut_page(
-    rows: Sequence[RowT], limit: int, key: Callable[[RowT], Sequence[datetime | UUID | int | str]]
+    rows: Sequence[RowT], limit: int, key: Callable[[RowT], Sequence[datetime | UUID | int | float | str]]
 ) -> tuple[list[RowT], str | None]:
     """Of `limit` + 1 rows that were asked for: those of the page, and the cursor to the next page if there is one."""
     page = list(rows[:limit])

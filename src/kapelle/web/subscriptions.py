@@ -18,10 +18,12 @@ from kapelle.catalog.queries.exporting import OrdersExporter, ProductsExporter
 from kapelle.catalog.queries.mirror import ORDERS
 from kapelle.customers.actions import EventResolver, ProfileProjection
 from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, FirstVisitGate, TrackingGate
+from kapelle.customers.actions.duplicates import DuplicatesData
 from kapelle.customers.actions.importing.importer import CustomersImporter
 from kapelle.customers.actions.sessions import SESSIONS_CHORE
 from kapelle.customers.queries.exporting import CustomersExporter, EventsExporter
 from kapelle.customers.queries.mirror import CUSTOMERS, ORIGINS
+from kapelle.customers.tasks.duplicates import FIND_NIGHTLY as FIND_DUPLICATES
 from kapelle.events.queries.mirror import EVENTS
 from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
 from kapelle.imports.contracts import register_audience, register_exporter, register_importer
@@ -57,13 +59,13 @@ PROJECTIONS: tuple[Projection, ...] = (
 
 MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORIGINS, ORDERS)
 
-CHORES: tuple[Chore, ...] = (*EVENT_CHORES, SESSIONS_CHORE, *IMPORT_CHORES, REQUEUE_STALLED_CAMPAIGNS)
+CHORES: tuple[Chore, ...] = (*EVENT_CHORES, SESSIONS_CHORE, *IMPORT_CHORES, REQUEUE_STALLED_CAMPAIGNS, FIND_DUPLICATES)
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
 
 EXPORTERS: tuple[Exporter, ...] = (CustomersExporter(), EventsExporter(), OrdersExporter(), ProductsExporter())
 
-PERSONAL_DATA: tuple[PersonalData, ...] = (ConsentData(), PersonalRows("sessions"))
+PERSONAL_DATA: tuple[PersonalData, ...] = (ConsentData(), DuplicatesData(), PersonalRows("sessions"))
 
 
 def register() -> None:

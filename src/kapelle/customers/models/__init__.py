@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kapelle.customers.models.duplicates import DuplicateProposal, DuplicateRun
 from kapelle.customers.models.identity import (
     Identifier,
     IdentityBarrier,
@@ -16,6 +17,8 @@ from kapelle.customers.models.sessions import Session, SessionProgress
 __all__ = [
     "AttributeDefinition",
     "Customer",
+    "DuplicateProposal",
+    "DuplicateRun",
     "Identifier",
     "IdentityBarrier",
     "IdentityLink",
