@@ -107,7 +107,7 @@ def test_a_subscription_is_of_the_address_and_its_proof_is_kept(shop: Shop) -> N
     ((address, status, *proof),) = shop.rows(
         "SELECT address, status, proof ->> 'ip', proof ->> 'message_id', proof ->> 'text_version' FROM consent_entries"
     )
-    assert (address, status, proof) == ("ann@example.test", "withdrawn", ["192.0.2.7", "s1", "2026-1"])
+    assert (address, status, proof) == ("ann@example.test", "withdrawn", ["192.0.2.0", "s1", "2026-1"])
     with workspace_scope(shop.workspace_id):
         assert find_suppressed(channel="email", addresses=[address]) == {address: SuppressionReason.UNSUBSCRIBED}
 

@@ -121,6 +121,12 @@ class SendRow(TenantModel):
                 condition=Q(status__in=[SendStatus.CLAIMED, SendStatus.HANDING]),
             ),
             models.Index(fields=["workspace_id", "source_id", "id"], name="sends_of_source"),
+            models.Index(
+                fields=["workspace_id", "customer_id"], name="sends_of_customer", condition=Q(customer_id__isnull=False)
+            ),
+            models.Index(
+                fields=["workspace_id", "address"], name="sends_of_nobody", condition=Q(customer_id__isnull=True)
+            ),
         ]
 
 

@@ -10,6 +10,7 @@ from kapelle.accounts.actions import record_audit
 from kapelle.kernel.errors import Conflict, Invalid, NotFound
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import current_workspace, workspace_scope
+from kapelle.privacy.actions import change_rows
 from kapelle.segments.contracts import node_json, parse_rule
 from kapelle.segments.contracts.rule import referred_segments
 from kapelle.segments.models import Segment, SegmentSnapshot
@@ -18,9 +19,11 @@ from kapelle.segments.queries.members import stream_member_ids
 from kapelle.segments.queries.rules import complete_rule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from uuid import UUID
 
+    from kapelle.privacy.contracts import Subject
     from kapelle.segments.contracts.info import SegmentInfo
 
 MAX_NAME = 200
@@ -105,6 +108,32 @@ class SegmentAudience:
         snapshot_id, _ = take_snapshot(workspace_id=workspace_id, segment_id=segment_id, now=now)
         sql = "SELECT m.customer_id FROM segment_members m WHERE m.workspace_id = %s AND m.snapshot_id = %s"
         return sql, (workspace_id, snapshot_id)
+
+
+class MemberData:
+    """What segments keep about people: who was in a segment when a snapshot was taken."""
+
+    name = "segments"
+    tables = frozenset({"segment_members"})
+    _own = """
+        FROM segment_members m WHERE m.workspace_id = %s AND m.customer_id = ANY(%s::uuid[])
+        AND m.snapshot_id IN (SELECT id FROM segment_snapshots WHERE workspace_id = %s)
+    """
+
+    def export(self, subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
+        own: list[Any] = [subject.workspace_id, list(subject.origin_ids), subject.workspace_id]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT segment_id, taken_at FROM segment_snapshots"
+                f" WHERE id IN (SELECT m.snapshot_id {self._own}) ORDER BY taken_at",
+                own,
+            )
+            for segment_id, taken_at in cursor.fetchall():
+                yield "segments", {"segment_id": segment_id, "member_at": taken_at}
+
+    def erase(self, subject: Subject, now: datetime) -> dict[str, int]:
+        own: list[Any] = [subject.workspace_id, list(subject.origin_ids), subject.workspace_id]
+        return change_rows("segment_members", f"DELETE {self._own}", own)
 
 
 def _lock() -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kapelle.accounts.tasks import FORGET_OLD_ANSWERS
 from kapelle.campaigns.tasks import REQUEUE_STALLED as REQUEUE_STALLED_CAMPAIGNS
 from kapelle.catalog.actions.importing.orders import OrdersImporter
 from kapelle.catalog.actions.importing.products import ProductsImporter
+from kapelle.catalog.actions.personal_data import OrderData
 from kapelle.catalog.actions.projection import NAMES as ORDER_EVENTS
 from kapelle.catalog.actions.projection import OrderProjection
 from kapelle.catalog.queries.exporting import OrdersExporter, ProductsExporter
@@ -19,19 +21,25 @@ from kapelle.catalog.queries.mirror import ORDERS
 from kapelle.customers.actions import EventResolver, ProfileProjection
 from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, FirstVisitGate, TrackingGate
 from kapelle.customers.actions.duplicates import DuplicatesData
+from kapelle.customers.actions.erased_gate import ErasedGate
 from kapelle.customers.actions.importing.importer import CustomersImporter
+from kapelle.customers.actions.personal_data import CustomerData, CustomerPeople, IdentityData
 from kapelle.customers.actions.sessions import SESSIONS_CHORE
 from kapelle.customers.queries.exporting import CustomersExporter, EventsExporter
 from kapelle.customers.queries.mirror import CUSTOMERS, ORIGINS
 from kapelle.customers.tasks.duplicates import FIND_NIGHTLY as FIND_DUPLICATES
+from kapelle.events.actions.personal_data import EventData
 from kapelle.events.queries.mirror import EVENTS
 from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
+from kapelle.imports.actions.personal_data import ImportData
 from kapelle.imports.contracts import register_audience, register_exporter, register_importer
 from kapelle.imports.tasks import CHORES as IMPORT_CHORES
-from kapelle.messaging.actions import ReceiptProjection, ReceiptResolver
-from kapelle.privacy.actions import ConsentData, PersonalRows
-from kapelle.privacy.contracts import register_personal_data
-from kapelle.segments.actions import SegmentAudience
+from kapelle.messaging.actions import ReceiptGate, ReceiptProjection, ReceiptResolver
+from kapelle.messaging.actions.personal_data import SendData
+from kapelle.privacy.actions import AnswerData, ConsentData, PersonalRows
+from kapelle.privacy.contracts import register_people, register_personal_data
+from kapelle.privacy.tasks import REQUEUE_STALLED as REQUEUE_STALLED_ERASURES
+from kapelle.segments.actions import MemberData, SegmentAudience
 
 if TYPE_CHECKING:
     from kapelle.events.contracts import Gate, Mirror, Projection, Resolver
@@ -46,6 +54,8 @@ RESOLVERS: tuple[Resolver, ...] = (
 
 _ESSENTIAL = CONSENT_EVENTS | ORDER_EVENTS
 GATES: tuple[Gate, ...] = (
+    ErasedGate(),  # nothing of whom was erased meanwhile
+    ReceiptGate(),  # nothing of whom nobody is
     FirstVisitGate(_ESSENTIAL),  # where tracking needs consent: nothing of who never gave it
     ConsentEar(),  # what they say of consent
     TrackingGate(_ESSENTIAL),  # nothing of who refused it
@@ -59,13 +69,33 @@ PROJECTIONS: tuple[Projection, ...] = (
 
 MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORIGINS, ORDERS)
 
-CHORES: tuple[Chore, ...] = (*EVENT_CHORES, SESSIONS_CHORE, *IMPORT_CHORES, REQUEUE_STALLED_CAMPAIGNS, FIND_DUPLICATES)
+CHORES: tuple[Chore, ...] = (
+    *EVENT_CHORES,
+    FORGET_OLD_ANSWERS,
+    SESSIONS_CHORE,
+    *IMPORT_CHORES,
+    REQUEUE_STALLED_CAMPAIGNS,
+    REQUEUE_STALLED_ERASURES,
+    FIND_DUPLICATES,
+)
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
 
 EXPORTERS: tuple[Exporter, ...] = (CustomersExporter(), EventsExporter(), OrdersExporter(), ProductsExporter())
 
-PERSONAL_DATA: tuple[PersonalData, ...] = (ConsentData(), DuplicatesData(), PersonalRows("sessions"))
+PERSONAL_DATA: tuple[PersonalData, ...] = (
+    IdentityData(),  # first: from here on nobody finds the person, and nothing new comes to them
+    EventData(),
+    PersonalRows("sessions"),
+    DuplicatesData(),
+    OrderData(),
+    SendData(),
+    MemberData(),
+    ImportData(),
+    AnswerData(),
+    ConsentData(),
+    CustomerData(),  # last: the others find their rows by its id
+)
 
 
 def register() -> None:
@@ -75,5 +105,6 @@ def register() -> None:
     for exporter in EXPORTERS:
         register_exporter(exporter)
     register_audience(SegmentAudience())
+    register_people(CustomerPeople())
     for holder in PERSONAL_DATA:
         register_personal_data(holder)

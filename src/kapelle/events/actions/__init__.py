@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kapelle.events.actions.batches import close_batch, delete_from_columnar, open_batch
+from kapelle.events.actions.batches import close_batch, delete_from_columnar, lock_workspace, open_batch
 from kapelle.events.actions.partitions import ensure_events_partitions
 from kapelle.events.actions.quarantine import quarantine
 from kapelle.events.actions.recording import record_events
@@ -11,6 +11,7 @@ __all__ = [
     "close_batch",
     "delete_from_columnar",
     "ensure_events_partitions",
+    "lock_workspace",
     "open_batch",
     "quarantine",
     "record_events",

@@ -73,3 +73,14 @@ def list_changed_ids(*, job_id: UUID, table: str, after: UUID | None, limit: int
             [job_id, table, after or UUID(int=0), limit],
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+def forget_changes(*, table: str, row_ids: Sequence[UUID]) -> int:
+    """Drop the images of these rows from every job of the open workspace: an undo will not bring them back."""
+    with bulk_cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM import_changes WHERE job_id IN (SELECT id FROM import_jobs) AND table_name = %s"
+            " AND row_id = ANY(%s)",
+            [table, list(row_ids)],
+        )
+        return cursor.rowcount

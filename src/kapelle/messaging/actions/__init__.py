@@ -11,7 +11,7 @@ from kapelle.messaging.actions.ledger import (
 )
 from kapelle.messaging.actions.mailings import create_mailing, finish_mailings, mark_filled, set_mailing_state
 from kapelle.messaging.actions.press import Press, Preview, Recipient, make_keys, preview_mail, view_mail
-from kapelle.messaging.actions.receipts import ReceiptProjection, ReceiptResolver
+from kapelle.messaging.actions.receipts import ReceiptGate, ReceiptProjection, ReceiptResolver
 from kapelle.messaging.actions.recording import record_results
 from kapelle.messaging.actions.subscription import resubscribe, unsubscribe
 from kapelle.messaging.actions.versions import number_links, save_template_version
@@ -21,6 +21,7 @@ __all__ = [
     "Disarmed",
     "Press",
     "Preview",
+    "ReceiptGate",
     "ReceiptProjection",
     "ReceiptResolver",
     "Recipient",

@@ -21,6 +21,7 @@ from kapelle.kernel import config as kernel_config
 from kapelle.kernel.errors import KapelleError
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import workspace_scope
+from kapelle.privacy.actions import find_unknown_erasures, replay_erasures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,10 @@ def check_armed(*, workspace_id: UUID, now: datetime, anew: bool = False) -> Non
     due = anew or time.monotonic() - _raised.get(workspace_id, -RAISE_SECONDS) >= RAISE_SECONDS
     if not due:
         return
+    if anew and workspace_id in find_unknown_erasures():
+        raise Disarmed(
+            "Sending is off: people who were erased are in this database. Start Kapelle again to erase them."
+        )
     with _file(workspace_id) as path:
         known = _read(path)
         stored = _stored(workspace_id)
@@ -67,7 +72,9 @@ def doubt() -> None:
 
 
 def arm(*, workspace_id: UUID, now: datetime, actor: str) -> None:
-    """Declare that this database may send: an operator has looked at it."""
+    """Declare that this database may send: an operator has looked at it. Who was erased since the backup is erased
+    again first."""
+    replay_erasures(now=now)
     with _file(workspace_id) as path:
         known = max([0, *(_read(path) or []), _stored(workspace_id) or 0])
         _raise(workspace_id, path, known, now)

@@ -25,6 +25,7 @@ SELECT s.id, s.customer_id, s.source_id, coalesce(c.merged_into, c.id)
 FROM sends s JOIN customers c ON c.workspace_id = s.workspace_id AND c.id = s.customer_id
 WHERE s.workspace_id = %b AND s.id = ANY(%b::uuid[])
 """
+_NOBODYS = "SELECT id FROM sends WHERE workspace_id = %b AND id = ANY(%b::uuid[]) AND customer_id IS NULL"
 _URLS = "SELECT number, url FROM link_targets WHERE workspace_id = %b AND number = ANY(%b::int4[])"
 _NEAR = """
 SELECT send_id, number, at FROM clicks WHERE workspace_id = %b AND send_id = ANY(%b::uuid[])
@@ -58,7 +59,7 @@ WHERE s.workspace_id = %b AND s.id = r.send_id
 
 
 class ReceiptResolver:
-    """Finds whose mail was opened or clicked, and names the event. Test sends have no owner and are left unresolved."""
+    """Finds whose mail was opened or clicked, and names the event."""
 
     kinds = frozenset({RECEIPT})
 
@@ -82,6 +83,21 @@ class ReceiptResolver:
                 event.properties["url"] = urls.get(number, "")
             else:
                 event.name = EMAIL_OPENED
+
+
+class ReceiptGate:
+    """Holds back what became of tests, and of mails whose reader was erased meanwhile: nobody is left to tell it of."""
+
+    name = "nobodys_receipt"
+    is_early = True
+
+    def admit(self, batch: OpenBatch, events: Sequence[Event], cursor: CursorWrapper) -> Sequence[Event]:
+        """See events.contracts.Gate."""
+        sends = {_send_id(event) for event in events if event.kind == RECEIPT} - {None}
+        if not sends:
+            return events
+        nobodys = {row[0] for row in bulk_cursor().execute(_NOBODYS, [batch.workspace_id, list(sends)])}
+        return [event for event in events if event.kind != RECEIPT or _send_id(event) not in nobodys]
 
 
 class ReceiptProjection:

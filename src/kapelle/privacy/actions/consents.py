@@ -10,7 +10,7 @@ import msgspec
 from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import workspace_scope
-from kapelle.privacy.actions.suppressed_rows import add_suppressions, lift_suppressions
+from kapelle.privacy.actions.suppressed_rows import add_suppressions, forget_refusals, lift_suppressions
 from kapelle.privacy.contracts import MARKETING, ConsentState, Holder, Scope, Status, SuppressionReason
 
 if TYPE_CHECKING:
@@ -121,4 +121,6 @@ def _follow(workspace_id: UUID, changes: Sequence[ConsentChange], now: datetime)
     granted = [state for state in whole if not state.status.is_refusal]
     rows = [(state.scope.channel, state.holder.address, state.source) for state in refused]
     add_suppressions(workspace_id, rows, SuppressionReason.UNSUBSCRIBED, now)
-    lift_suppressions(workspace_id, [(state.scope.channel, state.holder.address) for state in granted], now)
+    back = [(state.scope.channel, state.holder.address) for state in granted]
+    lift_suppressions(workspace_id, back, now)
+    forget_refusals(workspace_id, back)

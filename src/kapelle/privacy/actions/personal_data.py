@@ -1,4 +1,4 @@
-"""What privacy itself keeps about people: the ledger of consent, its state, suppressions."""
+"""What privacy keeps about people: the ledger of consent, its state, suppressions; and the remembered answers below."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from kapelle.privacy.actions.personal_rows import CHUNK, change_rows, stream_rows
+from kapelle.privacy.actions.personal_rows import CHUNK, change_rows, delete_mentions, stream_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,20 @@ class ConsentData:
                 "suppressions", f"DELETE FROM suppressions WHERE {_SUPPRESSIONS}", [subject.workspace_id, *contacts]
             ),
         }
+
+
+class AnswerData:
+    """Answers that are kept for a day, to be given again to a repeated request."""
+
+    name = "answers"
+    tables = frozenset({"idempotency_keys"})
+
+    def export(self, subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Nothing: they say again what the other sections say."""
+        yield from ()
+
+    def erase(self, subject: Subject, now: datetime) -> dict[str, int]:
+        return delete_mentions("idempotency_keys", "encode(body, 'escape')", subject)
 
 
 _ENTRY = "id, origin_id, address, purpose, channel, topic, brand, status, happened_at, recorded_at, source, proof"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import connection
 
+from kapelle.privacy.actions.mentions import mention_pattern
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from kapelle.privacy.contracts import Subject
@@ -48,26 +53,41 @@ class PersonalRows:
         return change_rows(self.table, sql, [subject.workspace_id, list(subject.origin_ids)])
 
 
-def stream_rows(table: str, where: str, parameters: list[Any], columns: str = "*") -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries by column, in the order of `id`, a chunk in memory at a time."""
+def stream_rows(
+    table: str,
+    where: str,
+    parameters: Sequence[Any] | Mapping[str, Any],
+    columns: str = "*",
+    hidden: AbstractSet[str] = _MACHINERY,
+) -> Iterator[dict[str, Any]]:
+    """Rows as dictionaries by column, in the order of `id`, a chunk in memory at a time; not the `hidden` columns."""
+    sql = f"""
+        SELECT {columns} FROM {table} WHERE {where} AND id > {"%(after)s" if isinstance(parameters, Mapping) else "%s"}
+        ORDER BY id LIMIT {CHUNK}
+    """
+    after = UUID(int=0)
     with connection.cursor() as cursor:
-        after = "00000000-0000-0000-0000-000000000000"
         while True:
-            cursor.execute(
-                f"SELECT {columns} FROM {table} WHERE {where} AND id > %s ORDER BY id LIMIT {CHUNK}",
-                [*parameters, after],
-            )
+            values = {**parameters, "after": after} if isinstance(parameters, Mapping) else [*parameters, after]
+            cursor.execute(sql, values)
             names = [column.name for column in cursor.description]
             rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
             for row in rows:
-                yield {name: value for name, value in row.items() if name not in _MACHINERY}
+                yield {name: value for name, value in row.items() if name not in hidden}
             if len(rows) < CHUNK:
                 return
             after = rows[-1]["id"]
 
 
-def change_rows(table: str, sql: str, parameters: list[Any]) -> dict[str, int]:
+def change_rows(table: str, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> dict[str, int]:
     """Run one statement of an erasure; the count by table, {} for none."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return {table: cursor.rowcount} if cursor.rowcount else {}
+
+
+def delete_mentions(table: str, text: str, subject: Subject) -> dict[str, int]:
+    """Delete rows of the person's workspace in which `text`, an SQL expression, mentions them. For small tables: it
+    reads all of the workspace's rows."""
+    sql = f"DELETE FROM {table} WHERE workspace_id = %s AND lower({text}) ~ %s"
+    return change_rows(table, sql, [subject.workspace_id, mention_pattern(subject)])

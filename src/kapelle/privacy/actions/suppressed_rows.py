@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kapelle.kernel.bulk import bulk_cursor, columns
-from kapelle.privacy.contracts import SuppressionReason
+from kapelle.privacy.contracts import SuppressionReason, TombstoneKind
+from kapelle.privacy.models import Tombstone
+from kapelle.privacy.queries.tombstones import keyed_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,3 +42,11 @@ def lift_suppressions(workspace_id: UUID, rows: Sequence[tuple[str, str]], now: 
     """(channel, address) each: unsubscribed no more. Bounces, complaints and the brand's own ones stay in force."""
     if rows:
         bulk_cursor().execute(_LIFT, [now, *columns(rows, 2), workspace_id, SuppressionReason.UNSUBSCRIBED.value])
+
+
+def forget_refusals(workspace_id: UUID, rows: Sequence[tuple[str, str]]) -> None:
+    """(channel, address) each: an erased person's refusal ends with a new consent to the same address."""
+    if rows:
+        hashes = [keyed_hash(workspace_id, TombstoneKind.SUPPRESSED, *row) for row in rows]
+        stones = Tombstone.objects.filter(kind=TombstoneKind.SUPPRESSED, reason=SuppressionReason.UNSUBSCRIBED)
+        stones.filter(hash__in=hashes).delete()

@@ -22,6 +22,16 @@ from kapelle.privacy.contracts.consent import (
     judge,
     latest,
 )
+from kapelle.privacy.contracts.erasure import (
+    ErasureInfo,
+    ErasurePreview,
+    ErasureStatus,
+    NotYet,
+    People,
+    TombstoneKind,
+    get_people,
+    register_people,
+)
 from kapelle.privacy.contracts.personal_data import (
     PersonalData,
     Subject,
@@ -45,7 +55,12 @@ __all__ = [
     "WEB_PUSH",
     "ConsentInvalid",
     "ConsentState",
+    "ErasureInfo",
+    "ErasurePreview",
+    "ErasureStatus",
     "Holder",
+    "NotYet",
+    "People",
     "PersonalData",
     "Scope",
     "Statement",
@@ -53,8 +68,11 @@ __all__ = [
     "Subject",
     "Suppression",
     "SuppressionReason",
+    "TombstoneKind",
+    "get_people",
     "judge",
     "latest",
     "list_personal_data",
+    "register_people",
     "register_personal_data",
 ]

@@ -9,16 +9,23 @@ from kapelle.privacy.queries.consents import (
     list_states,
     list_topics,
 )
+from kapelle.privacy.queries.erasures import get_erasure, list_erasures
 from kapelle.privacy.queries.suppression import SUPPRESSED_SQL, find_suppressed, list_suppressions
+from kapelle.privacy.queries.tombstones import find_erased, find_erased_suppressions, last_erasure
 
 __all__ = [
     "SUPPRESSED_SQL",
+    "find_erased",
+    "find_erased_suppressions",
     "find_refusals",
     "find_suppressed",
+    "get_erasure",
     "get_settings",
     "has_refusals",
+    "last_erasure",
     "list_brands",
     "list_entries",
+    "list_erasures",
     "list_states",
     "list_suppressions",
     "list_topics",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kapelle.privacy.contracts import Suppression, SuppressionReason
 from kapelle.privacy.models import SuppressedAddress
+from kapelle.privacy.queries.tombstones import find_erased_suppressions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,14 @@ SUPPRESSED_SQL = """
 
 
 def find_suppressed(*, channel: str, addresses: Sequence[str]) -> dict[str, SuppressionReason]:
-    """Of these addresses the ones that may not be written to, with a reason. In the open scope."""
+    """Of these addresses the ones that may not be written to, with a reason. In the open scope.
+
+    Also those of erased people who had left, which nothing but a keyed hash remembers.
+    """
+    erased = find_erased_suppressions((channel, address) for address in addresses)
     rows = SuppressedAddress.objects.filter(channel=channel, address__in=list(addresses), lifted_at=None)
-    return {row.address: SuppressionReason(row.reason) for row in rows.order_by("-reason")}
+    stored = {row.address: SuppressionReason(row.reason) for row in rows.order_by("-reason")}
+    return {**{address: reason for (_, address), reason in erased.items()}, **stored}
 
 
 def list_suppressions(*, channel: str, address: str) -> list[Suppression]:

@@ -11,6 +11,8 @@ import click
 import waitress
 
 from kapelle.kernel import config as kernel_config
+from kapelle.kernel.clock import utc_now
+from kapelle.privacy.actions import replay_erasures
 from kapelle.web.checks import refuse_unsafe_database
 from kapelle.web.wsgi import application
 
@@ -25,6 +27,7 @@ def command(listen: str | None, threads: int) -> None:
     """Run the product's API and pages alone."""
     config = kernel_config.load()
     refuse_unsafe_database(config)
+    replay_erasures(now=utc_now())
     address: dict[str, Any]
     if listen:
         address = {"listen": listen}

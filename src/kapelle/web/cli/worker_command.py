@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from kapelle.kernel import config as kernel_config
+from kapelle.kernel.clock import utc_now
 from kapelle.kernel.row_security import APP_ROLE, PROJECTOR_ROLE
 from kapelle.web.cli.installation import start_django
 
@@ -51,6 +52,7 @@ def command(role: str) -> None:
     chosen = ROLES[role]
     start_django(chosen.database_role)
     importlib.import_module("kapelle.web.checks").refuse_unsafe_database(kernel_config.load())
+    importlib.import_module("kapelle.privacy.actions").replay_erasures(now=utc_now())
     importlib.import_module(chosen.module).run(stop, *_arguments(chosen))
 
 
