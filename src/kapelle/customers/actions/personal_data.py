@@ -116,7 +116,7 @@ class IdentityData:
 def _erase_identifiers(subject: Subject, now: datetime) -> dict[str, int]:
     """The names with all that was told under them and the links between them. A name that others share (a home phone)
     stays theirs; one that was only ever named beside this person goes too."""
-    values = {"workspace": subject.workspace_id, "origins": list(subject.origin_ids)}
+    values: dict[str, Any] = {"workspace": subject.workspace_id, "origins": list(subject.origin_ids)}
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT EXISTS (SELECT FROM identifiers WHERE {_NAMES})", values)
         if not cursor.fetchone()[0]:
