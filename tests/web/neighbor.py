@@ -57,6 +57,8 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
     one, other = sorted(UUID(made["id"]) for made in (customer, twin))
     reasons = [("city", "same", 5.0), (f"attributes.{MARK}", "same", 4.0)]
     record_pairs(workspace_id=workspace.id, pairs=[RunPair(one, other, 9.0, reasons)], model="test", now=now)
+    operation = {"name": NUMBER, "description": MARK, "writes": [{"type": "track", "event": MARK}]}
+    api.call("POST", "/operations", operation, status=201)
     account = {"host": "127.0.0.1", "port": 2525, "tls": "none", "from_address": f"{MARK}@example.test"}
     api.call("PUT", "/channels/email", account)
     with workspace_scope(workspace.id):
@@ -72,6 +74,7 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
             "export_id": _export(workspace, api, now),
             "product_number": NUMBER,
             "order_number": NUMBER,
+            "operation_name": NUMBER,
         }
     )
 

@@ -20,6 +20,7 @@ from kapelle.customers.api import router as customers
 from kapelle.events.api import router as events
 from kapelle.imports.api import exports_router as exports
 from kapelle.imports.api import router as imports
+from kapelle.integrations.api import router as operations
 from kapelle.kernel.errors import Invalid, KapelleError, NotFound
 from kapelle.messaging.api import router as messaging
 from kapelle.segments.api import router as segments
@@ -135,6 +136,17 @@ class _Unexpected(KapelleError):
     status = 500
 
 
-ROUTERS: tuple[Router, ...] = (customers, events, catalog, imports, exports, segments, email, campaigns, messaging)
+ROUTERS: tuple[Router, ...] = (
+    customers,
+    events,
+    catalog,
+    imports,
+    exports,
+    segments,
+    email,
+    campaigns,
+    messaging,
+    operations,
+)
 for _router in ROUTERS:
     api.add_router("", _router)

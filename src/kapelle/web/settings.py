@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "kapelle.segments",
     "kapelle.channels.email",
     "kapelle.messaging",
+    "kapelle.integrations",
     "kapelle.campaigns",
     "kapelle.web",
     "ninja",

@@ -30,10 +30,12 @@ from kapelle.customers.queries.mirror import CUSTOMERS, ORIGINS
 from kapelle.customers.tasks.duplicates import FIND_NIGHTLY as FIND_DUPLICATES
 from kapelle.events.actions.personal_data import EventData
 from kapelle.events.queries.mirror import EVENTS
+from kapelle.events.tasks.projection import Road
 from kapelle.events.tasks.sweeper import CHORES as EVENT_CHORES
 from kapelle.imports.actions.personal_data import ImportData
 from kapelle.imports.contracts import register_audience, register_exporter, register_importer
 from kapelle.imports.tasks import CHORES as IMPORT_CHORES
+from kapelle.integrations.contracts import register_road
 from kapelle.messaging.actions import ReceiptGate, ReceiptProjection, ReceiptResolver
 from kapelle.messaging.actions.personal_data import SendData
 from kapelle.privacy.actions import AnswerData, ConsentData, PersonalRows
@@ -108,3 +110,4 @@ def register() -> None:
     register_people(CustomerPeople())
     for holder in PERSONAL_DATA:
         register_personal_data(holder)
+    register_road(Road(RESOLVERS, PROJECTIONS, GATES).bring_home)  # for operations that answer with the result

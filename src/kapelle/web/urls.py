@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from kapelle.imports.api import urlpatterns as downloads
+from kapelle.integrations.api import urlpatterns as operations
 from kapelle.messaging.api import urlpatterns as public_pages
 from kapelle.web.api import api
 from kapelle.web.pages import home, ready
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
+    *operations,
     *public_pages,
     *downloads,
     path("readyz", ready),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import django.db
 import msgspec
 import psycopg
 from django.db import connection
 
+from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.events.actions.batches import close_batch, open_batch
 from kapelle.events.actions.deduplication import drop_seen
 from kapelle.events.actions.gates import pass_gates
@@ -17,8 +18,11 @@ from kapelle.events.actions.partitions import forget_known_partitions
 from kapelle.events.actions.quarantine import quarantine
 from kapelle.events.actions.recording import append_events
 from kapelle.events.contracts import Quarantined
+from kapelle.events.tasks.claims import InboxRow
 from kapelle.events.tasks.decoding import decode_rows
+from kapelle.events.wire import BATCH
 from kapelle.kernel import faults
+from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import workspace_scope
 
 if TYPE_CHECKING:
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
 
     from kapelle.accounts.contracts import WorkspaceInfo
     from kapelle.events.contracts import Event, Gate, OpenBatch, Projection, Resolver
-    from kapelle.events.tasks.claims import InboxRow
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +61,21 @@ class Road:
         Raises only for what is no event's fault; the caller then rolls back and tries again later.
         """
         self._try(workspace, rows, decoded, now, 0)
+
+    def bring_home(
+        self,
+        *,
+        workspace_id: UUID,
+        messages: Sequence[dict[str, Any]],
+        source: str,
+        context: dict[str, Any],
+        now: datetime,
+    ) -> None:
+        """Project these messages at once, in the open transaction, as if they had come through the inbox."""
+        workspace = get_workspace_by_id(workspace_id)
+        body, seen = msgspec.json.encode({"batch": messages}), msgspec.json.encode(context).decode()
+        rows = [InboxRow(0, workspace_id, uuid7(), BATCH, source, now, seen, body)]
+        self.project(workspace, rows, decode_rows(rows, workspace.keep_ip), now)
 
     def _try(
         self, workspace: WorkspaceInfo, rows: Sequence[InboxRow], decoded: Decoded, now: datetime, start: int

@@ -209,7 +209,7 @@ def _check_identity(message: Message) -> None:
     if message.type == "alias":
         if not message.user_id or not message.previous_id:
             raise _Refusal("missing_identity", "An alias needs `userId` and `previousId`.")
-    elif not message.user_id and not message.anonymous_id:
+    elif not message.user_id and not message.anonymous_id and not message.context.get("externalIds"):
         raise _Refusal("missing_identity", "An event needs `userId` or `anonymousId`.")
     elif message.type == "group" and not message.group_id:
         raise _Refusal("missing_group_id", "A group needs `groupId`.")

@@ -1,0 +1,1 @@
+"""Integrations: named operations, by which a brand's systems write what they know in their own words."""

@@ -1,0 +1,94 @@
+"""/operations: what a brand's named operations mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest
+from ninja import Router, Status
+
+from kapelle.integrations.actions import (
+    change_operation,
+    create_operation,
+    delete_operation,
+    set_up_operations,
+    try_operation,
+)
+from kapelle.integrations.contracts import Call, Unusable
+from kapelle.integrations.queries import get_operation, list_operations
+from kapelle.integrations.schemas import DefinitionIn, OperationIn, OperationOut, TrialIn, TrialOut
+from kapelle.kernel.clock import utc_now
+
+if TYPE_CHECKING:
+    from kapelle.accounts.contracts import KeyInfo
+
+router = Router(tags=["operations"])
+
+
+@router.get("/operations", response=list[OperationOut], summary="List operations")
+def get_list(request: HttpRequest) -> Any:
+    """All of them, by name."""
+    return list_operations()
+
+
+@router.post("/operations", response={201: OperationOut}, summary="Create an operation")
+def post_one(request: HttpRequest, payload: OperationIn) -> Any:
+    """Give a name a meaning."""
+    key = _key(request)
+    definition = payload.as_definition()
+    actor = f"key:{key.prefix}"
+    made = create_operation(
+        workspace_id=key.workspace_id, name=payload.name, definition=definition, now=utc_now(), actor=actor
+    )
+    return Status(201, made)
+
+
+@router.post("/operations/ready-made", response=list[OperationOut], summary="Add the ready-made operations")
+def post_ready_made(request: HttpRequest) -> Any:
+    """Add those that are not there yet; what you have changed stays. Answers with all."""
+    key = _key(request)
+    return set_up_operations(workspace_id=key.workspace_id, now=utc_now(), actor=f"key:{key.prefix}")
+
+
+@router.get("/operations/{operation_name}", response=OperationOut, summary="Get an operation")
+def get_one(request: HttpRequest, operation_name: str) -> Any:
+    """Its newest version."""
+    return get_operation(operation_name)
+
+
+@router.put("/operations/{operation_name}", response=OperationOut, summary="Change an operation")
+def put_one(request: HttpRequest, operation_name: str, payload: DefinitionIn) -> Any:
+    """Make its next version; calls follow it from now on."""
+    key = _key(request)
+    definition = payload.as_definition()
+    actor = f"key:{key.prefix}"
+    return change_operation(
+        workspace_id=key.workspace_id, name=operation_name, definition=definition, now=utc_now(), actor=actor
+    )
+
+
+@router.delete("/operations/{operation_name}", response={204: None}, summary="Delete an operation")
+def delete_one(request: HttpRequest, operation_name: str) -> Any:
+    """Calls are refused from now on; its versions stay on record."""
+    key = _key(request)
+    delete_operation(workspace_id=key.workspace_id, name=operation_name, now=utc_now(), actor=f"key:{key.prefix}")
+    return Status(204, None)
+
+
+@router.post("/operations/{operation_name}/test", response=TrialOut, summary="Try an operation on a body")
+def post_test(request: HttpRequest, operation_name: str, payload: TrialIn) -> Any:
+    """What a call would write; nothing is written."""
+    key = _key(request)
+    stored = get_operation(operation_name).definition
+    definition = payload.definition.as_definition() if payload.definition else stored
+    call = Call(operation_name, payload.body, payload.device_uuid, source=f"key:{key.prefix}")
+    try:
+        plan = try_operation(workspace_id=key.workspace_id, call=call, definition=definition, now=utc_now())
+    except Unusable as error:
+        return {"validation_messages": error.details["validation_messages"]}
+    return {"messages": plan.messages, "identifiers": plan.identifiers}
+
+
+def _key(request: HttpRequest) -> KeyInfo:
+    key: KeyInfo = request.key  # type: ignore[attr-defined]  # ApiScope has set it
+    return key
