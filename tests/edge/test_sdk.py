@@ -202,4 +202,4 @@ def test_no_question_whatever_makes_a_500(edge: EdgeProcess, path: str, text: st
         method, path.format(quote(text, safe="")), b"{}" if method == "POST" else None, headers=headers
     )
     assert answer.status in {200, 204, 400, 401, 404, 405, 503}
-    assert answer.status != 503 or answer.json()["code"] == "unavailable"
+    assert answer.status != 503 or method == "HEAD" or answer.json()["code"] == "unavailable"  # web is away here
