@@ -9,6 +9,7 @@ from uuid import UUID
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from kapelle.customers.actions.duplicates import RunPair, record_pairs
+from kapelle.customers.models import IdentityReview
 from kapelle.events.actions import open_batch, quarantine
 from kapelle.events.contracts import Quarantined
 from kapelle.imports.actions.export_running import run_export
@@ -64,9 +65,13 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
     with workspace_scope(workspace.id):
         batch = open_batch(source="test", now=now)
         quarantine(batch, [Quarantined(code="test", reason=MARK, received_at=now, message_id=MARK, body=MARK.encode())])
+    merged = api.call("POST", "/customers", {"email": f"second-{MARK}@example.test"}, status=201)
+    api.post(f"/customers/{customer['id']}/merge", {"customer_ids": [merged["id"]]})
     return Neighbor(
         {
             "customer_id": customer["id"],
+            "merge_id": api.get(f"/customers/{customer['id']}/merges")["items"][0]["id"],
+            "review_id": _review(workspace, UUID(customer["id"]), now),
             "segment_id": segment["id"],
             "campaign_id": campaign["id"],
             "proposal_id": api.get("/duplicates")["items"][0]["id"],
@@ -77,6 +82,15 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
             "operation_name": NUMBER,
         }
     )
+
+
+def _review(workspace: WorkspaceInfo, customer_id: UUID, now: datetime) -> str:
+    with workspace_scope(workspace.id):
+        review = IdentityReview.objects.create(
+            customer_id=customer_id, kind="email", value=MARK, reason=MARK, message_id=MARK, times=1, first_seen_at=now,
+            last_seen_at=now,
+        )  # fmt: skip
+    return str(review.id)
 
 
 def _export(workspace: WorkspaceInfo, api: Api, now: datetime) -> str:

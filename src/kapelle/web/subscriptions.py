@@ -23,11 +23,13 @@ from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, First
 from kapelle.customers.actions.duplicates import DuplicatesData
 from kapelle.customers.actions.erased_gate import ErasedGate
 from kapelle.customers.actions.importing.importer import CustomersImporter
+from kapelle.customers.actions.importing.merges import MergesImporter
 from kapelle.customers.actions.personal_data import CustomerData, CustomerPeople, IdentityData
 from kapelle.customers.actions.sessions import SESSIONS_CHORE
 from kapelle.customers.queries.exporting import CustomersExporter, EventsExporter
 from kapelle.customers.queries.mirror import CUSTOMERS, ORIGINS
 from kapelle.customers.tasks.duplicates import FIND_NIGHTLY as FIND_DUPLICATES
+from kapelle.customers.tasks.identity import APPLY_RULES as APPLY_IDENTITY_RULES
 from kapelle.events.actions.personal_data import EventData
 from kapelle.events.queries.mirror import EVENTS
 from kapelle.events.tasks.projection import Road
@@ -75,13 +77,14 @@ CHORES: tuple[Chore, ...] = (
     *EVENT_CHORES,
     FORGET_OLD_ANSWERS,
     SESSIONS_CHORE,
+    APPLY_IDENTITY_RULES,
     *IMPORT_CHORES,
     REQUEUE_STALLED_CAMPAIGNS,
     REQUEUE_STALLED_ERASURES,
     FIND_DUPLICATES,
 )
 
-IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), ProductsImporter(), OrdersImporter())
+IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), MergesImporter(), ProductsImporter(), OrdersImporter())
 
 EXPORTERS: tuple[Exporter, ...] = (CustomersExporter(), EventsExporter(), OrdersExporter(), ProductsExporter())
 

@@ -47,6 +47,7 @@ class _Offer(NamedTuple):
     name: str
     value: Any
     event: Event
+    is_identifier: bool = False  # not told but shown: no news where it is known already
 
 
 class ProfileProjection:
@@ -84,13 +85,17 @@ def take_offers(batch: OpenBatch, offers: Mapping[UUID, Sequence[_Offer]]) -> bo
 
 def _take(place: Facet | Profile, offers: Sequence[_Offer]) -> bool:
     """Whether any of the offers was newer than what is there."""
-    taken = [place.offer(name, value, event.source, event.occurred_at) for name, value, event in offers]
+    taken = [
+        place.offer(offer.name, offer.value, offer.event.source, offer.event.occurred_at)
+        for offer in offers
+        if not (offer.is_identifier and place.says(offer.name, offer.value))
+    ]
     return any(taken)
 
 
-def _add(offers: dict[UUID, list[_Offer]], event: Event, name: str, value: Any) -> None:
+def _add(offers: dict[UUID, list[_Offer]], event: Event, name: str, value: Any, *, is_identifier: bool = False) -> None:
     if event.origin_id is not None:
-        offers.setdefault(event.origin_id, []).append(_Offer(name, value, event))
+        offers.setdefault(event.origin_id, []).append(_Offer(name, value, event, is_identifier))
 
 
 def _offer_traits(batch: OpenBatch, identifies: Sequence[Event], offers: dict[UUID, list[_Offer]]) -> None:
@@ -139,7 +144,7 @@ def _offer_identifiers(events: Sequence[Event], touched: set[UUID], offers: dict
             # The first of a kind is the main one: an alias names the old user id after the new one.
             firsts = {kind: value for kind, value in reversed(event.identifiers) if kind in MAIN_COLUMNS}
             for kind, value in firsts.items():
-                _add(offers, event, MAIN_COLUMNS[kind], value)
+                _add(offers, event, MAIN_COLUMNS[kind], value, is_identifier=True)
 
 
 def _offer_context(events: Sequence[Event], offers: dict[UUID, list[_Offer]]) -> None:

@@ -67,6 +67,10 @@ class Facet:
     id: UUID
     entries: dict[str, list[Any]]
 
+    def says(self, name: str, value: Any) -> bool:
+        """Whether the field has this value."""
+        return name in self.entries and bool(self.entries[name][0] == plain(value))
+
     def offer(self, name: str, value: Any, source: str, occurred_at: datetime) -> bool:
         """Take the value unless a newer one is there; of two of one instant the greater wins. True if taken."""
         known, told = self.entries.get(name), plain(value)
@@ -95,6 +99,10 @@ class Profile:
     def value(self, name: str) -> Any:
         """A standard field, or a custom one by `attributes.<name>`; "" or None if it is not known."""
         return self.attributes.get(name[len(ATTRIBUTE) :]) if name.startswith(ATTRIBUTE) else self.values[name]
+
+    def says(self, name: str, value: Any) -> bool:
+        """Whether the field has this value."""
+        return name in self.provenance and bool(plain(self.value(name)) == plain(value))
 
     def offer(self, name: str, value: Any, source: str, occurred_at: datetime) -> bool:
         """As `Facet.offer`."""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from kapelle.events.contracts import OpenBatch
 
 _WRITE = """
-INSERT INTO identity_reviews (workspace_id, id, customer_id, kind, value, other_customer_id, reason, message_id,
-                              times, first_seen_at, last_seen_at)
-SELECT %b, * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::text[],
+INSERT INTO identity_reviews (workspace_id, resolution, id, customer_id, kind, value, other_customer_id, reason,
+                              message_id, times, first_seen_at, last_seen_at)
+SELECT %b, '', * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::text[],
                          %b::int8[], %b::timestamptz[], %b::timestamptz[])
 ON CONFLICT (workspace_id, customer_id, kind, value) DO UPDATE SET
     times = identity_reviews.times + excluded.times,

@@ -60,7 +60,7 @@ def is_blocked(pair: IdentifierPair, rules: IdentityRules) -> bool:
 def set_rule(*, workspace_id: UUID, rule: KindRule, now: datetime, actor: str) -> KindRule:
     """Set what holds for one kind of identifier from now on; raises IdentityRuleInvalid.
 
-    Who was joined under the old rule is looked at again by the task that the API queues beside.
+    Who was joined under the old rule is worked out anew by the chore in `customers.tasks`.
     """
     checked = _check(rule)
     with workspace_scope(workspace_id):
@@ -76,6 +76,8 @@ def set_rule(*, workspace_id: UUID, rule: KindRule, now: datetime, actor: str) -
                 "blocked": list(checked.blocked),
                 "blocked_patterns": list(checked.blocked_patterns),
                 "updated_at": now,
+                "applied_at": None,
+                "applied_up_to": None,
             },
         )
         record_audit(actor=actor, action="identity.rule_set", target=checked.kind, now=now)

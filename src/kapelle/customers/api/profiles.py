@@ -15,7 +15,6 @@ from kapelle.customers.queries import (
     get_customer,
     get_customers,
     list_customers,
-    list_identity_reviews,
     list_merges,
     list_timeline,
 )
@@ -23,7 +22,6 @@ from kapelle.customers.schemas.profiles import (
     CustomerFields,
     CustomerIn,
     CustomerOut,
-    IdentityReviewOut,
     MergeOut,
     TimelineItemOut,
 )
@@ -105,13 +103,6 @@ def get_timeline(
 def get_merges(request: HttpRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None) -> Any:
     """Who was merged into this customer, when, and on what evidence."""
     items, following = list_merges(customer_id, cursor, clamp_limit(limit))
-    return {"items": items, "next_cursor": following}
-
-
-@router.get("/identity/reviews", response=Page[IdentityReviewOut], summary="List identities to review")
-def get_reviews(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:
-    """Identifiers that met although they cannot be one person; nothing was merged."""
-    items, following = list_identity_reviews(cursor, clamp_limit(limit))
     return {"items": items, "next_cursor": following}
 
 

@@ -92,6 +92,8 @@ class IdentityRule(TenantModel):
     blocked = models.JSONField(default=list)
     blocked_patterns = models.JSONField(default=list)
     updated_at = models.DateTimeField()
+    applied_at = models.DateTimeField(null=True)  # when everybody was worked out anew under it; null: still to be done
+    applied_up_to = models.UUIDField(null=True)  # how far that has come, by the links' stronger ends
 
     class Meta:
         db_table = "identity_rules"
@@ -139,6 +141,7 @@ class IdentityReview(TenantModel):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
+    resolution = models.CharField(max_length=20, default="")  # merge, keep_apart, dismiss; "" while it is open
 
     class Meta:
         db_table = "identity_reviews"

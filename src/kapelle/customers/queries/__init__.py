@@ -9,6 +9,7 @@ from kapelle.customers.queries.profiles import (
     list_customers,
     list_identity_reviews,
     list_merges,
+    list_rules,
     origins_of,
     resolve_customer,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "list_customers",
     "list_identity_reviews",
     "list_merges",
+    "list_rules",
     "list_sessions",
     "list_timeline",
     "origins_of",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db.models import Q
 
-from kapelle.customers.contracts import CustomerInfo, strength
+from kapelle.customers.contracts import DEFAULT_PRIORITIES, CustomerInfo, KindRule, default_rule, strength
 from kapelle.customers.models import Customer, Identifier, IdentityReview, IdentityRule, MergeEntry
 from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.errors import NotFound
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HIDDEN = {"batch_id", "merged_into", "linked_until", "workspace_id"}
 MAX_IDENTIFIERS = 200  # of one customer, in an answer
 MAX_ORIGINS = 1_000
+MAX_RULES = 100
 
 _SHARED = """
 SELECT own.customer_id, other.kind, other.value FROM identifiers own
@@ -118,6 +120,23 @@ def list_merges(customer_id: UUID, cursor: str | None, limit: int) -> tuple[list
         merged_at, entry_id = decode_cursor(cursor, datetime, UUID)
         rows = rows.filter(Q(merged_at__lt=merged_at) | Q(merged_at=merged_at, id__lt=entry_id))
     return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.merged_at, row.id))
+
+
+def list_rules() -> list[dict[str, Any]]:
+    """The rules of the kinds that have one, set by the workspace or by default, strongest first."""
+    rows = {row.kind: row for row in IdentityRule.objects.all()[:MAX_RULES]}
+    found = []
+    for kind in sorted({*DEFAULT_PRIORITIES, *rows} - {""}):
+        row = rows.get(kind)
+        rule = default_rule(kind)
+        if row:
+            rule = KindRule(
+                kind, row.priority, row.limit, row.grants_access, tuple(row.blocked), tuple(row.blocked_patterns)
+            )
+        found.append(
+            {**asdict(rule), "is_default": row is None, "is_applied": row is None or row.applied_at is not None}
+        )
+    return sorted(found, key=lambda item: item["priority"])
 
 
 def list_identity_reviews(cursor: str | None, limit: int) -> tuple[list[IdentityReview], str | None]:
