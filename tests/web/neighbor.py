@@ -67,8 +67,13 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
         quarantine(batch, [Quarantined(code="test", reason=MARK, received_at=now, message_id=MARK, body=MARK.encode())])
     merged = api.call("POST", "/customers", {"email": f"second-{MARK}@example.test"}, status=201)
     api.post(f"/customers/{customer['id']}/merge", {"customer_ids": [merged["id"]]})
+    api.call("POST", "/topics", {"key": "theirs", "name": MARK}, status=201)
+    api.post("/consents", {"consents": [{"status": "granted", "customer_id": customer["id"], "channel": "email"}]})
+    gone = api.call("POST", "/customers", {"external_id": f"{MARK}3"}, status=201)
     return Neighbor(
         {
+            "topic_key": "theirs",
+            "erasure_id": api.call("POST", f"/customers/{gone['id']}/erase", status=202)["id"],
             "customer_id": customer["id"],
             "merge_id": api.get(f"/customers/{customer['id']}/merges")["items"][0]["id"],
             "review_id": _review(workspace, UUID(customer["id"]), now),

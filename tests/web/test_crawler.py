@@ -24,6 +24,12 @@ OPERATIONS = sorted((method.upper(), path) for path, item in PATHS.items() for m
 
 # What a write sends. `{...}` stands for the neighbor's id of that name.
 BODIES: dict[str, Any] = {
+    "POST /consents": {"consents": [{"status": "denied", "customer_id": "{customer_id}", "channel": "email"}]},
+    "POST /customers/{customer_id}/erase": None,
+    "POST /topics": {"key": "mine", "name": "Mine"},
+    "PATCH /topics/{topic_key}": {"name": "Stolen"},
+    "POST /brands": {"key": "mine", "name": "Mine"},
+    "PUT /privacy/settings": {"tracking_needs_consent": False},
     "POST /customers": {"email": "mine@example.test"},
     "PATCH /customers/{customer_id}": {"city": "Stolen"},
     "POST /duplicates/runs": None,

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
 
 from kapelle.accounts.queries import list_workspaces
 from kapelle.kernel.chores import Chore
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.tenancy import workspace_scope
 from kapelle.privacy.actions import erase_next
+from kapelle.privacy.actions.erasing import ERASE_TASK, queue_erasure
 from kapelle.privacy.contracts import NotYet
 from kapelle.privacy.queries.erasures import list_running
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 log = logging.getLogger(__name__)
-ERASE_TASK = "privacy.erase"
 _STALLED_AFTER = timedelta(seconds=30)
 
 
@@ -36,13 +33,6 @@ def run_erasure(workspace_id: str, erasure_id: str) -> None:
             pass
     except NotYet as error:
         log.info("erasure %s waits: %s", erasure_id, error.message)
-
-
-def queue_erasure(*, workspace_id: UUID, erasure_id: UUID) -> None:
-    """Have the job work on it; it waits once, however often this is called."""
-    job = app.configure_task(ERASE_TASK, queueing_lock=f"erasure-{erasure_id}")
-    with contextlib.suppress(AlreadyEnqueued), transaction.atomic():
-        job.defer(workspace_id=str(workspace_id), erasure_id=str(erasure_id))
 
 
 def requeue_stalled(now: datetime) -> None:

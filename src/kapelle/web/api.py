@@ -23,6 +23,7 @@ from kapelle.imports.api import router as imports
 from kapelle.integrations.api import router as operations
 from kapelle.kernel.errors import Invalid, KapelleError, NotFound
 from kapelle.messaging.api import router as messaging
+from kapelle.privacy.api import router as privacy
 from kapelle.segments.api import router as segments
 from kapelle.web.framework import KapelleAPI, StrictJson
 from kapelle.web.middleware import database_away, problem
@@ -147,6 +148,7 @@ ROUTERS: tuple[Router, ...] = (
     campaigns,
     messaging,
     operations,
+    privacy,
 )
 for _router in ROUTERS:
     api.add_router("", _router)

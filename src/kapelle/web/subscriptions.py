@@ -20,6 +20,7 @@ from kapelle.catalog.queries.exporting import OrdersExporter, ProductsExporter
 from kapelle.catalog.queries.mirror import ORDERS
 from kapelle.customers.actions import EventResolver, ProfileProjection
 from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, FirstVisitGate, TrackingGate
+from kapelle.customers.actions.contact_points import ContactProjection
 from kapelle.customers.actions.duplicates import DuplicatesData
 from kapelle.customers.actions.erased_gate import ErasedGate
 from kapelle.customers.actions.importing.importer import CustomersImporter
@@ -68,6 +69,7 @@ GATES: tuple[Gate, ...] = (
 PROJECTIONS: tuple[Projection, ...] = (
     ReceiptProjection(),  # opened, clicked
     OrderProjection(),  # orders that arrive as "Order Completed" and its kin
+    ContactProjection(),  # addresses and tokens that they show
     ProfileProjection(),  # standard and custom fields; last of customers
 )
 
@@ -92,6 +94,7 @@ PERSONAL_DATA: tuple[PersonalData, ...] = (
     IdentityData(),  # first: from here on nobody finds the person, and nothing new comes to them
     EventData(),
     PersonalRows("sessions"),
+    PersonalRows("contact_points"),
     DuplicatesData(),
     OrderData(),
     SendData(),

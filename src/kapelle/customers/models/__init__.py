@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kapelle.customers.models.contacts import ContactPoint
 from kapelle.customers.models.duplicates import DuplicateProposal, DuplicateRun
 from kapelle.customers.models.identity import (
     Identifier,
@@ -16,6 +17,7 @@ from kapelle.customers.models.sessions import Session, SessionProgress
 
 __all__ = [
     "AttributeDefinition",
+    "ContactPoint",
     "Customer",
     "DuplicateProposal",
     "DuplicateRun",

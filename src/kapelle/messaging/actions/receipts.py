@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from kapelle.customers.actions.contact_points import confirm_contacts
 from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.ids import uuid7
 from kapelle.messaging.contracts import BURST_LINKS, BURST_SECONDS, EMAIL_CLICKED, EMAIL_OPENED, is_machine
@@ -55,6 +56,13 @@ UPDATE sends s SET clicked_at = r.human, machine_clicked_at = r.machine, opened_
 FROM (SELECT send_id, min(at) FILTER (WHERE NOT is_machine) AS human, min(at) FILTER (WHERE is_machine) AS machine
       FROM clicks WHERE workspace_id = %b AND send_id = ANY(%b::uuid[]) GROUP BY send_id) r
 WHERE s.workspace_id = %b AND s.id = r.send_id
+"""
+
+
+_CONFIRMED_BY = "click"  # who clicks in a mail reads what comes to its address
+_READ_BY_PEOPLE = """
+SELECT channel, address, clicked_at FROM sends
+WHERE workspace_id = %b AND id = ANY(%b::uuid[]) AND clicked_at IS NOT NULL AND address IS NOT NULL
 """
 
 
@@ -142,6 +150,8 @@ class ReceiptProjection:
             parameters = [[send_id for send_id, _ in bursts], [at for _, at in bursts]]
             own.execute(_UNMASK, [*parameters, batch.workspace_id, BURST_SECONDS, BURST_SECONDS])
         own.execute(_CLICKED, [batch.workspace_id, sends, batch.workspace_id])
+        read = own.execute(_READ_BY_PEOPLE, [batch.workspace_id, sends]).fetchall()
+        confirm_contacts(batch.workspace_id, [(*row, _CONFIRMED_BY) for row in read])
 
 
 def _bursts(hits: Sequence[tuple[Any, ...]]) -> list[tuple[UUID, Any]]:

@@ -7,10 +7,13 @@ also what was on its way meanwhile. Killed anywhere, it goes on from the step it
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
 from django.db import connection, transaction
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 
 from kapelle.accounts.actions import record_audit
 from kapelle.kernel import faults
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+ERASE_TASK = "privacy.erase"
 MAX_PREVIEW_STEPS = 60
 _AT_ONCE = 1
 """Holders that are asked within the request itself: the names by which the person is found."""
@@ -61,7 +65,7 @@ def preview_erasure(*, workspace_id: UUID, customer_id: UUID, now: datetime) -> 
 
 
 def request_erasure(*, workspace_id: UUID, customer_id: UUID, actor: str, now: datetime) -> ErasureInfo:
-    """Begin to erase a person; nobody finds them any more when this is committed. The caller queues the job.
+    """Begin to erase a person: nobody finds them any more when this is committed, and the job is queued.
 
     Asking again for somebody who is or is being erased answers with that erasure. Raises NotFound.
     """
@@ -70,6 +74,7 @@ def request_erasure(*, workspace_id: UUID, customer_id: UUID, actor: str, now: d
             return known
         subject = get_people().find(customer_id)
         row = begin_erasure(subject, erasure_id=uuid7(), actor=actor, at=now, now=now)
+        queue_erasure(workspace_id=workspace_id, erasure_id=row.id)
         record_audit(actor=actor, action="customer.erasure_requested", target=str(row.id), now=now)
         return erasure_info(row)
 
@@ -131,6 +136,13 @@ def erase_next(*, workspace_id: UUID, erasure_id: UUID, now: datetime) -> bool:
             _finish(row, now)
     faults.point("erasure.after_step")
     return True
+
+
+def queue_erasure(*, workspace_id: UUID, erasure_id: UUID) -> None:
+    """Have the job work on it; it waits once, however often this is called."""
+    job = app.configure_task(ERASE_TASK, queueing_lock=f"erasure-{erasure_id}")
+    with contextlib.suppress(AlreadyEnqueued), transaction.atomic():
+        job.defer(workspace_id=str(workspace_id), erasure_id=str(erasure_id))
 
 
 def _finish(row: Erasure, now: datetime) -> None:

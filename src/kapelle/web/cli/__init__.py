@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, object]] = {
     "import": ("load customers, products or orders from a CSV file", _APP),
     "export": ("write customers, events, orders or a segment into a file", _APP),
     "duplicates": ("find customers who are probably one person", _APP),
+    "privacy": ("erase a person, hand out a copy of what is kept about them", _APP),
     "segment": ("create, preview and list segments", _APP),
     "campaign": ("create, send and read campaigns", _APP),
     "demo": ("load and look at the demo workspace", _APP),
