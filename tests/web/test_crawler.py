@@ -153,7 +153,11 @@ def test_after_all_writes_the_neighbors_things_are_as_they_were(api: Api, neighb
     def everything() -> dict[str, str]:
         reads = [path for method, path in OPERATIONS if method == "GET" and "preview" not in path]
         answers = {path: _call(neighbor_api, "GET", path, theirs.ids) for path in reads}
-        return {path: re.sub(r'"as_of": "[^"]+"', "", text) for path, (status, text) in answers.items() if status == OK}
+        return {
+            path: re.sub(r'"(as_of|copied_at)": "[^"]+"', "", text)
+            for path, (status, text) in answers.items()
+            if status == OK
+        }
 
     before = everything()
     assert MARK in str(before), "the neighbor has nothing that could be stolen"
