@@ -88,6 +88,7 @@ for _kind, _help in (
     ("customers", "Load customers: one row each, found by any identifier."),
     ("products", "Load products: one row each, found by the shop's id."),
     ("orders", "Load orders: rows with the same order number are its lines."),
+    ("merges", "Merge customers: each row names the winner and the loser, by id or kind:value."),
 ):
     _add(_kind, _help)
 
