@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _open: Any = _chdb.connect  # type: ignore[attr-defined]  # a compiled module without stubs
 _KILL = "KILL QUERY WHERE startsWith(Settings['log_comment'], {call:String}) ASYNC"
+_QUERY_ID = "SELECT query_id FROM system.processes WHERE startsWith(Settings['log_comment'], {call:String})"
+_ERRORS = "SELECT code, value, query_id, toValidUTF8(last_error_message) FROM system.errors"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,9 @@ class Engine:
     def insert(self, scope: Scope, sql: str, data_format: str, pieces: Iterable[bytes], counts: Counts) -> None:
         """Feed the rows as they come; all or nothing for what fits one block (the engine's rule)."""
         with self._handle(scope) as handle:
+            before = self._errors()
             running = handle.send_insert(sql, data_format)
+            query_id = self.ask(_QUERY_ID, {"call": f"{scope.call} "})
             try:
                 for piece in pieces:
                     if piece:
@@ -118,7 +122,24 @@ class Engine:
             except BaseException:
                 handle.insert_cancel(running)
                 raise
+            self._check_written(query_id, before)
             counts.written_rows, counts.written_bytes = done.rows_written(), done.bytes_written()
+
+    def _check_written(self, query_id: str, before: Mapping[str, list[str]]) -> None:
+        """Raise what kept the last block from being written, such as a full disk: `insert_done` says nothing of it.
+
+        The engine's list of errors keeps the last query of each kind. What two queries may have hidden counts as ours:
+        an insert that is repeated for nothing is dropped by its token.
+        """
+        for code, (value, last_query, sentence) in self._errors().items():
+            more = int(value) - int(before[code][0] if code in before else 0)
+            if more and (more > 1 or last_query == query_id):
+                raise RuntimeError(f"Code: {code}. DB::Exception: {sentence}")
+
+    def _errors(self) -> dict[str, list[str]]:
+        """By code: how often, the last query's id, the last sentence."""
+        rows = (line.split("\t") for line in self.names(_ERRORS) if line)
+        return {code: facts for code, *facts in rows}
 
     def close(self) -> None:
         self._root.close()

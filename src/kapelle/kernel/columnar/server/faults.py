@@ -12,6 +12,7 @@ SOCKET_TIMEOUT = 209
 QUERY_TOO_LARGE = 1077
 ACCESS_DENIED = 497
 AUTHENTICATION_FAILED = 516
+NOT_ENOUGH_SPACE = 243
 UNKNOWN_EXCEPTION = 1002
 
 _NAMES = {
@@ -75,6 +76,11 @@ class EngineFault(Exception):
         text = sentence if sentence.startswith("Code: ") else f"Code: {code}. DB::Exception: {sentence} ({name})"
         super().__init__(text)
         self.code = code
+
+    @property
+    def lacks_space(self) -> bool:
+        """Whether the disk is full: then the data are as good as before."""
+        return self.code == NOT_ENOUGH_SPACE or "No space left on device" in str(self)
 
     @property
     def status(self) -> int:

@@ -68,6 +68,9 @@ def _serve(config: Config, store: Store) -> str | None:
         engine = Engine(store.folder, profile.write(config.run_dir, store.folder, limits), doctor.suspect)
         fault = broken_part(engine)
     except EngineFault as error:
+        if error.lacks_space:
+            store.opened()  # nothing is wrong with it
+            raise Unavailable(f"The columnar engine needs free space on the disk: {error}") from error
         return f"the engine refused it: {error}"
     if fault:
         return fault
