@@ -5,32 +5,38 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
 
-from kapelle.kernel import config as kernel_config
 from kapelle.kernel.columnar import client as columnar
 from kapelle.kernel.postgres import database_url
 
 if TYPE_CHECKING:
-    from live import Live
+    from collections.abc import Callable, Collection
+
+    from kapelle.kernel.config import Config
 
 _EVENTS_A_REQUEST = 10
 _PEOPLE = 200
 
 
 class Clients:
-    """Threads that post batches; a batch without an answer is sent again with the same message ids, as SDKs do."""
+    """Threads that post batches; a batch without an answer is sent again with the same message ids, as SDKs do.
 
-    def __init__(self, live: Live, write_key: str, *, threads: int = 2) -> None:
-        self.live = live
-        self.write_key = write_key
+    `post` sends one list of messages and gives the status.
+    """
+
+    def __init__(self, post: Callable[[list[dict[str, Any]]], int], *, threads: int = 2, pause: float = 0.02) -> None:
+        self.post = post
+        self.pause = pause
         self.acknowledged: list[str] = []
         self.last_acknowledged = 0.0
         self.retries = 0
+        self.refusals: Counter[int] = Counter()
         self.finished = 0
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -47,26 +53,33 @@ class Clients:
             assert not thread.is_alive(), "a client never got its last batch acknowledged"
         assert self.finished == len(self._threads), "a client died of an answer that it did not understand"
 
+    def are_flowing(self, seconds: float = 0.5) -> bool:
+        """Whether something was acknowledged just now."""
+        return time.monotonic() - self.last_acknowledged < seconds
+
     def _run(self, seed: int) -> None:
         chance = random.Random(seed)
         while not self._stop.is_set():
             batch = [_event(chance) for _ in range(_EVENTS_A_REQUEST)]
-            while not self._post(batch):
+            while not self._is_taken(batch):
                 self.retries += 1
                 time.sleep(0.05)
             with self._lock:
                 self.acknowledged += [event["messageId"] for event in batch]
                 self.last_acknowledged = time.monotonic()
-            time.sleep(0.02)
+            time.sleep(self.pause)
         with self._lock:
             self.finished += 1
 
-    def _post(self, batch: list[dict[str, Any]]) -> bool:
+    def _is_taken(self, batch: list[dict[str, Any]]) -> bool:
         try:
-            status, _ = self.live.request("POST", "/v1/batch", {"batch": batch}, basic=self.write_key)
+            status = self.post(batch)
         except (OSError, HTTPException, ValueError):  # no answer, or the half of one
             return False
         assert status == 200 or status >= 429, f"the edge refused a good batch with {status}"
+        if status != 200:
+            with self._lock:
+                self.refusals[status] += 1
         return status == 200
 
 
@@ -81,8 +94,8 @@ def _event(chance: random.Random) -> dict[str, Any]:
 class Truth:
     """What the installation holds, read as the database's owner and as a client of the columnar engine."""
 
-    def __init__(self, live: Live, slug: str) -> None:
-        self.config = kernel_config.load(live.environment)
+    def __init__(self, config: Config, slug: str) -> None:
+        self.config = config
         with self._connect() as connection:
             row = connection.execute("SELECT id FROM workspaces WHERE slug = %s", [slug]).fetchone()
         assert row is not None
@@ -107,15 +120,15 @@ class Truth:
         spilled = sum(path.stat().st_size for path in self.config.spill_dir.glob("*") if path.is_file())
         return bool(waiting == 0 and stale is None and spilled == 0)
 
-    def message_ids(self) -> list[str]:
-        return [row[0] for row in self.rows("SELECT message_id FROM events WHERE kind IN ('track', 'identify')")]
-
-    def columnar_events(self) -> tuple[int, int]:
-        """(rows, distinct ids) of tracked events in the columnar engine."""
-        engine = columnar.connect(self.config)
-        row = engine.query(
-            "SELECT count(), uniqExact(id) FROM events"
-            " WHERE workspace_id = {workspace:UUID} AND kind IN ('track', 'identify')",
+    def check_events(self, acknowledged: Collection[str]) -> None:
+        """Everything acknowledged is there once, in both engines; to be asked when all is drained."""
+        events = self.rows("SELECT id, message_id FROM events WHERE kind IN ('track', 'identify')")
+        times = Counter(message_id for _, message_id in events)
+        assert [message_id for message_id, number in times.items() if number > 1] == [], "doubled"
+        assert set(acknowledged) - times.keys() == set(), "lost"
+        assert self.rows("SELECT code, reason FROM quarantined_events LIMIT 5") == []
+        copied = columnar.connect(self.config).query(
+            "SELECT id FROM events WHERE workspace_id = {workspace:UUID} AND kind IN ('track', 'identify')",
             {"workspace": str(self.workspace_id)},
-        )[0]
-        return int(row[0]), int(row[1])
+        )
+        assert Counter(row[0] for row in copied) == Counter(row[0] for row in events), "columnar differs"

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -150,22 +150,24 @@ class Supervisor:
 
     def _start(self, slot: _Slot) -> None:
         process = slot.process
-        logs.rotate(slot.log)
+        _rotate(slot.log)
         try:
             if process.launch is not None:
                 slot.child = process.launch()
             else:
                 slot.child = spawn(process.argv, log=slot.log, env=self._environ)
-        except KapelleError as error:
+        except (KapelleError, OSError) as error:  # the latter: no space, no memory, no more processes
             if not slot.was_ready:
                 raise
             wait = slot.backoff.after(0.0)
             slot.next_start = time.monotonic() + wait
-            self._say(f"{process.name} cannot be started: {error.message} Trying again in {wait:.1f} s.")
+            why = error.message if isinstance(error, KapelleError) else f"{error}."
+            self._say(f"{process.name} cannot be started: {why} Trying again in {wait:.1f} s.")
             return
         slot.started = time.monotonic()
         slot.first_started = slot.first_started or slot.started
-        slot.pid_file.write_text(f"{slot.child.pid}\n")
+        with suppress(OSError):  # on a full disk it runs all the same
+            slot.pid_file.write_text(f"{slot.child.pid}\n")
 
     def _check_ready(self, slot: _Slot) -> None:
         if slot.child is None or slot.is_ready or not slot.process.restart:
@@ -207,7 +209,7 @@ class Supervisor:
         if now >= self._next_rotation:
             self._next_rotation = now + _ROTATE_EVERY
             for slot in self._slots.values():
-                logs.rotate(slot.log)
+                _rotate(slot.log)
         if self._changed is not None and now >= self._next_change_check:
             self._next_change_check = now + 1.0
             if self._changed():
@@ -266,6 +268,11 @@ def end_leftovers(mark: str, *, patience: float = 5.0) -> None:
                     continue
         while (left := [pid for pid in left if is_alive(pid)]) and time.monotonic() < until:
             time.sleep(0.02)
+
+
+def _rotate(log: Path) -> None:
+    with suppress(OSError):  # without space for the copy it has to grow on
+        logs.rotate(log)
 
 
 def _status(status: int) -> str:
