@@ -41,12 +41,16 @@ class EdgeProcess:
 
     def start(self) -> None:
         self.port = free_port()
+        self.process = self.spawn()
+        wait_until(self._is_alive, seconds=20, what="the edge answers /healthz")
+
+    def spawn(self) -> Any:
+        """The new process; not yet ready."""
         environment = {**os.environ, **self.environment, "PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "kapelle.web.cli", "edge"], env=environment, stdout=output, stderr=output
             )
-        wait_until(self._is_alive, seconds=20, what="the edge answers /healthz")
 
     def _is_alive(self) -> bool:
         assert self.process is not None

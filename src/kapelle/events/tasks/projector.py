@@ -61,7 +61,8 @@ class Projector:
         with transaction.atomic():
             claim = self._claimer.claim()
             groups = claim.groups
-            faults.point("projector.after_claim")
+            if groups:
+                faults.point("projector.after_claim")
             known = [
                 (workspace, rows) for workspace_id, rows in groups.items() if (workspace := _find(workspace_id, rows))
             ]
