@@ -15,7 +15,9 @@ from kapelle.kernel import config as kernel_config
 from kapelle.kernel.postgres import Cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from harness import Live
 
 CLI = [sys.executable, "-m", "kapelle.web.cli"]
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -74,7 +76,11 @@ class Collecting:
 
 
 def _postgres_processes(cluster: Cluster) -> Iterator[int]:
-    main = int((cluster.data / "postmaster.pid").read_text().split()[0])
+    return _family(int((cluster.data / "postmaster.pid").read_text().split()[0]))
+
+
+def _family(main: int) -> Iterator[int]:
+    """A process and its children."""
     yield main
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -92,3 +98,21 @@ def _cpu_seconds(pid: int) -> float:
 def shares(before: dict[str, float], after: dict[str, float], seconds: float) -> dict[str, float]:
     """Processors used by each part, averaged over `seconds`."""
     return {name: round((after[name] - before.get(name, 0)) / seconds, 2) for name in after}
+
+
+def memory_of(live: Live) -> dict[str, float]:
+    """Megabytes of each supervised process; what PostgreSQL's processes share counts once."""
+    pids: dict[str, Iterable[int]] = {path.stem: [int(path.read_text())] for path in (live.home / "run").glob("*.pid")}
+    if "postgres" in pids:
+        pids["postgres"] = _family(*pids["postgres"])
+    return {name: sum(map(_proportional_mb, found)) for name, found in pids.items()}
+
+
+def _proportional_mb(pid: int) -> float:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass  # a session that has ended
+    return 0.0
