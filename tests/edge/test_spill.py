@@ -42,6 +42,17 @@ def test_rows_come_back_in_order_over_segments_and_restarts(tmp_path: Path) -> N
     assert second.total_bytes == 0
 
 
+def test_a_clock_that_is_set_back_does_not_turn_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [os.urandom(20) for _ in range(4)]
+    day = 86_400 * 10**9
+    for row, now in zip(rows, (10 * day, 9 * day, 11 * day, 9 * day), strict=True):
+        monkeypatch.setattr("time.time_ns", lambda now=now: now)
+        spill = make(tmp_path)
+        spill.append([row])
+        spill.close()
+    assert read_all(make(tmp_path)) == rows
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.binary(max_size=40), min_size=1, max_size=6), cut=st.integers(0, 400), flip=st.booleans())
 def test_a_torn_end_costs_only_what_stands_in_it(

@@ -105,7 +105,7 @@ class Spill:
 
     def _open_active(self) -> int:
         if self._active is None:
-            path = self._folder / f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}"
+            path = self._folder / f"{self._next_number():020d}-{os.getpid()}{_SUFFIX}"
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._active = descriptor
@@ -118,6 +118,11 @@ class Spill:
             finally:
                 os.close(folder)
         return self._active
+
+    def _next_number(self) -> int:
+        """The time, but always after the segments that are there: a clock that was set back must not turn the order."""
+        numbers = (path.name.partition("-")[0] for path in self._folder.glob(f"*{_SUFFIX}"))
+        return max(time.time_ns(), *(int(number) + 1 for number in numbers if number.isdecimal()), 0)
 
     def _abandon_tail(self) -> None:
         """After a failed write: cut what was not acknowledged and go on in a new segment."""
