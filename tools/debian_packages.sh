@@ -3,7 +3,7 @@
 # Not root: lists what is missing and fails, because a silent skip would prove nothing.
 set -euo pipefail
 
-declare -A wanted=([chromium]=chromium [smtp-sink]=postfix [openssl]=openssl [wrk]=wrk)
+declare -A wanted=([chromium]=chromium [faketime]=faketime [smtp-sink]=postfix [openssl]=openssl [wrk]=wrk)
 missing=()
 for command in "${!wanted[@]}"; do
     PATH="$PATH:/usr/sbin" command -v "$command" >/dev/null || missing+=("${wanted[$command]}")

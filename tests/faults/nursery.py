@@ -82,9 +82,14 @@ class Nursery:
         self.child = Child(int(self._process.stdout.readline()), self._process.stdout)
         return self.child
 
-    def close(self) -> None:
-        if self.child is not None:
+    def stop(self) -> None:
+        """End the child, if there is one."""
+        if self.child is not None and self.child.poll() is None:
             self.child.kill()
+            self.child.wait()
+
+    def close(self) -> None:
+        self.stop()
         self._process.kill()
         self._process.wait()
 
