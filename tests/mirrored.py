@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from columnar_host import Host
-from kapelle.catalog.queries.mirror import ORDERS
+from kapelle.catalog.queries.mirror import MIRRORS as CATALOG_MIRRORS
 from kapelle.customers.queries.mirror import CUSTOMERS, ORIGINS
 from kapelle.events.queries.mirror import EVENTS
 from kapelle.events.tasks.columnar_writer import write_round
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kapelle.kernel.config import Config
 
-MIRRORS = {mirror.table.name: mirror for mirror in (EVENTS, CUSTOMERS, ORIGINS, ORDERS)}
+MIRRORS = {mirror.table.name: mirror for mirror in (EVENTS, CUSTOMERS, ORIGINS, *CATALOG_MIRRORS)}
 
 
 class Columnar:

@@ -47,7 +47,10 @@ def test_an_order_is_created_changed_returned_and_told_on_the_timeline(api: Api,
     customer = made["customer_id"]
     assert [order["external_id"] for order in api.get(f"/customers/{customer}/orders")["items"]] == ["A-1"]
     names = [item["name"] for item in api.get(f"/customers/{customer}/timeline")["items"]]
-    assert sorted(names) == ["Order Completed", "Order Refunded", "Order Refunded", "Order Updated"]
+    assert sorted(names) == [
+        "Order Completed", "Order Refunded", "Order Refunded", "Order Status Changed", "Order Status Changed",
+        "Order Updated",
+    ]  # fmt: skip
     with workspace_scope(workspace.id), connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM columnar_queue WHERE table_name = 'orders' AND workspace_id = %s", [workspace.id]

@@ -60,6 +60,8 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
     record_pairs(workspace_id=workspace.id, pairs=[RunPair(one, other, 9.0, reasons)], model="test", now=now)
     operation = {"name": NUMBER, "description": MARK, "writes": [{"type": "track", "event": MARK}]}
     api.call("POST", "/operations", operation, status=201)
+    wish = {"product_external_id": NUMBER, "variant": MARK}
+    api.post(f"/customers/{customer['id']}/lists/cart/items", wish)
     account = {"host": "127.0.0.1", "port": 2525, "tls": "none", "from_address": f"{MARK}@example.test"}
     api.call("PUT", "/channels/email", account)
     with workspace_scope(workspace.id):
@@ -85,6 +87,8 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
             "product_number": NUMBER,
             "order_number": NUMBER,
             "operation_name": NUMBER,
+            "line_number": "1",
+            "list_name": "cart",
         }
     )
 

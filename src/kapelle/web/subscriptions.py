@@ -13,11 +13,12 @@ from kapelle.accounts.tasks import FORGET_OLD_ANSWERS
 from kapelle.campaigns.tasks import REQUEUE_STALLED as REQUEUE_STALLED_CAMPAIGNS
 from kapelle.catalog.actions.importing.orders import OrdersImporter
 from kapelle.catalog.actions.importing.products import ProductsImporter
-from kapelle.catalog.actions.personal_data import OrderData
+from kapelle.catalog.actions.list_projection import ListProjection
+from kapelle.catalog.actions.personal_data import OrderData, ProductListData
 from kapelle.catalog.actions.projection import NAMES as ORDER_EVENTS
 from kapelle.catalog.actions.projection import OrderProjection
 from kapelle.catalog.queries.exporting import OrdersExporter, ProductsExporter
-from kapelle.catalog.queries.mirror import ORDERS
+from kapelle.catalog.queries.mirror import MIRRORS as CATALOG_MIRRORS
 from kapelle.customers.actions import EventResolver, ProfileProjection
 from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, FirstVisitGate, TrackingGate
 from kapelle.customers.actions.contact_points import ContactProjection
@@ -69,11 +70,12 @@ GATES: tuple[Gate, ...] = (
 PROJECTIONS: tuple[Projection, ...] = (
     ReceiptProjection(),  # opened, clicked
     OrderProjection(),  # orders that arrive as "Order Completed" and its kin
+    ListProjection(),  # cart, wishlist, viewed products and other lists
     ContactProjection(),  # addresses and tokens that they show
     ProfileProjection(),  # standard and custom fields; last of customers
 )
 
-MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORIGINS, ORDERS)
+MIRRORS: tuple[Mirror, ...] = (EVENTS, CUSTOMERS, ORIGINS, *CATALOG_MIRRORS)
 
 CHORES: tuple[Chore, ...] = (
     *EVENT_CHORES,
@@ -97,6 +99,7 @@ PERSONAL_DATA: tuple[PersonalData, ...] = (
     PersonalRows("contact_points"),
     DuplicatesData(),
     OrderData(),
+    ProductListData(),
     SendData(),
     MemberData(),
     ImportData(),

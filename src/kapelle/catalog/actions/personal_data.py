@@ -1,4 +1,4 @@
-"""What the catalog keeps about people: their orders."""
+"""What the catalog keeps about people: their orders and product lists."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from kapelle.events.actions import close_batch, open_batch
+from kapelle.events.actions import close_batch, delete_from_columnar, open_batch
 from kapelle.imports.actions.changes import forget_changes
-from kapelle.privacy.actions import stream_rows
+from kapelle.kernel.bulk import bulk_cursor
+from kapelle.privacy.actions import PersonalRows, stream_rows
+from kapelle.privacy.actions.personal_rows import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +20,21 @@ if TYPE_CHECKING:
 
 _OWN = "workspace_id = %s AND origin_id = ANY(%s::uuid[])"
 _PARTS = {
-    "order_lines": "number, product_external_id, name, quantity, unit_price, total, returned_quantity, returned_total",
-    "order_statuses": "status, at",
+    "order_lines": (
+        "number, product_external_id, name, quantity, unit_price, total, discount, status, attributes,"
+        " returned_quantity, returned_total"
+    ),
+    "order_statuses": "status, line, at",
     "order_returns": "document, number, product_external_id, quantity, total, at",
 }
+
+
+_LISTS = "product_list_entries"
+_ERASE_LISTS = f"""
+    DELETE FROM {_LISTS} WHERE id IN (
+        SELECT id FROM {_LISTS} WHERE workspace_id = %b AND origin_id = ANY(%b::uuid[]) LIMIT {CHUNK})
+    RETURNING id
+"""
 
 
 class OrderData:
@@ -54,5 +67,24 @@ class OrderData:
                 [batch.id, now, *own],
             )
             changed = cursor.rowcount
-        close_batch(batch, {"orders": changed})
+            cursor.execute("UPDATE order_lines SET attributes = '{}' WHERE order_id = ANY(%s)", [ids])
+            lines = cursor.rowcount
+        close_batch(batch, {"orders": changed, "order_lines": lines})
         return {"orders": changed, **({"import_changes": images} if images else {})}
+
+
+class ProductListData:
+    """Steps of product lists: handed out whole, erased here and in columnar."""
+
+    name = "product lists"
+    tables = frozenset({_LISTS})
+
+    def export(self, subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
+        return PersonalRows(_LISTS).export(subject)
+
+    def erase(self, subject: Subject, now: datetime) -> dict[str, int]:
+        batch = open_batch(source="erasure", now=now)
+        parameters = [subject.workspace_id, list(subject.origin_ids)]
+        gone = [row[0] for row in bulk_cursor().execute(_ERASE_LISTS, parameters).fetchall()]
+        delete_from_columnar(batch, _LISTS, gone)
+        return {_LISTS: len(gone)} if gone else {}

@@ -6,20 +6,31 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kapelle.catalog.actions.product_changes import record_product_changes
+from kapelle.events.actions import close_batch
 from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import current_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from kapelle.catalog.contracts import CategoryDraft, ProductDraft
+    from kapelle.events.contracts import OpenBatch
 
-FIELDS = ("name", "sku", "brand", "category_external_id", "price", "currency", "url", "image_url", "is_available")
-_TYPES = {"price": "numeric", "is_available": "boolean"}
-_EMPTY: dict[str, Any] = {**dict.fromkeys(FIELDS, ""), "price": None, "is_available": True}
+FIELDS = (
+    "group_external_id", "name", "description", "sku", "brand", "category_external_id", "price", "old_price",
+    "currency", "stock", "url", "image_url", "is_available", "is_withdrawn", "feed",
+)  # fmt: skip
+_NUMBERS = dict.fromkeys(("price", "old_price", "stock"), "numeric")
+_TYPES = {**_NUMBERS, "is_available": "boolean", "is_withdrawn": "boolean"}
+_EMPTY: dict[str, Any] = {
+    **dict.fromkeys(FIELDS, ""),
+    **dict.fromkeys(_NUMBERS),
+    "is_available": True,
+    "is_withdrawn": False,
+}
 
 # Each key is looked up in the index by itself, whatever the planner believes of young tables.
 _LOAD = f"""
@@ -33,26 +44,23 @@ _KNOWN = """
 """
 _TYPED = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in FIELDS)
 _WRITE = f"""
-    INSERT INTO products (workspace_id, updated_at, id, external_id, source, attributes, {", ".join(FIELDS)})
-    SELECT %s, %s, t.* FROM json_to_recordset(%s::json)
+    INSERT INTO products (workspace_id, batch_id, updated_at, id, external_id, source, attributes, {", ".join(FIELDS)})
+    SELECT %s, %s, %s, t.* FROM json_to_recordset(%s::json)
         AS t(id uuid, external_id text, source text, attributes jsonb, {_TYPED})
-    ON CONFLICT (workspace_id, external_id) DO UPDATE SET updated_at = excluded.updated_at, source = excluded.source,
-        attributes = excluded.attributes, {", ".join(f"{name} = excluded.{name}" for name in FIELDS)}
+    ON CONFLICT (workspace_id, external_id) DO UPDATE SET batch_id = excluded.batch_id,
+        updated_at = excluded.updated_at, source = excluded.source, attributes = excluded.attributes,
+        {", ".join(f"{name} = excluded.{name}" for name in FIELDS)}
 """
-_NAMES = """
-    INSERT INTO products (workspace_id, source, updated_at, id, external_id, name, sku, brand, category_external_id,
-        currency, url, image_url, is_available, attributes)
-    SELECT %b, %b, %b, t.id, t.external_id, t.name, '', '', '', '', '', '', true, '{}'
-    FROM unnest(%b::uuid[], %b::text[], %b::text[]) t (id, external_id, name)
-    ON CONFLICT (workspace_id, external_id) DO NOTHING
-    RETURNING id
-"""
+_MAKE = _WRITE.partition("ON CONFLICT")[0] + "ON CONFLICT (workspace_id, external_id) DO NOTHING RETURNING id"
 _CATEGORIES = """
-    INSERT INTO categories (workspace_id, id, external_id, name, parent_external_id)
-    SELECT %b, * FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[])
+    INSERT INTO categories AS c (workspace_id, batch_id, id, external_id, name, parent_external_id)
+    SELECT %b, %b, * FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[])
     ON CONFLICT (workspace_id, external_id)
 """
-_OVERWRITE = "DO UPDATE SET name = excluded.name, parent_external_id = excluded.parent_external_id"
+_OVERWRITE = """
+    DO UPDATE SET name = excluded.name, parent_external_id = excluded.parent_external_id, batch_id = excluded.batch_id
+    WHERE (c.name, c.parent_external_id) <> (excluded.name, excluded.parent_external_id)
+"""
 
 Image = dict[str, Any]
 
@@ -89,43 +97,63 @@ def lay_product_over(stored: Image | None, draft: ProductDraft, source: str) -> 
     return after, changed
 
 
-def write_products(*, workspace_id: UUID, products: Sequence[Image], now: datetime) -> None:
-    """Insert or overwrite whole products; each external id once."""
+def write_products(batch: OpenBatch, products: Sequence[Image]) -> None:
+    """Insert or overwrite whole products; each external id once. Tells columnar of them."""
     if products:
         rows = msgspec.json.encode(list(products)).decode()
-        bulk_cursor().execute(_WRITE, [workspace_id, now, rows])
+        bulk_cursor().execute(_WRITE, [batch.workspace_id, batch.id, batch.now, rows])
+        close_batch(batch, {"products": len(products)})
 
 
-def upsert_products(*, workspace_id: UUID, drafts: Sequence[ProductDraft], source: str, now: datetime) -> int:
-    """Create or change products; returns how many are different now. In the open scope."""
+def upsert_products(batch: OpenBatch, drafts: Sequence[ProductDraft]) -> int:
+    """Create or change products; returns how many are different now."""
     stored = load_products([draft.external_id for draft in drafts])
+    before: dict[str, Image | None] = {}
     changed: dict[str, Image] = {}
     for draft in drafts:
-        after, fields = lay_product_over(stored.get(draft.external_id), draft, source)
+        old = stored.get(draft.external_id)
+        after, fields = lay_product_over(old, draft, batch.source)
         stored[draft.external_id] = after
         if fields:
+            before.setdefault(draft.external_id, old)
             changed[draft.external_id] = after
-    write_products(workspace_id=workspace_id, products=list(changed.values()), now=now)
+    write_products(batch, list(changed.values()))
+    record_product_changes(batch, [(before[product], after) for product, after in changed.items()])
     return len(changed)
 
 
-def ensure_products(*, workspace_id: UUID, names: dict[str, str], source: str, now: datetime) -> list[UUID]:
-    """Make products that orders name and that do not exist; returns the ids of the new ones."""
-    if not names:
+def ensure_products(batch: OpenBatch, drafts: Mapping[str, ProductDraft]) -> list[UUID]:
+    """Make products that orders and lists name and that do not exist; returns the ids of the new ones."""
+    if not drafts:
         return []
-    cursor = bulk_cursor()
-    known = cursor.execute(_KNOWN, [list(names), workspace_id]).fetchall()
-    missing = [(uuid7(), product, names[product]) for product in names.keys() - {row[0] for row in known}]
+    known = bulk_cursor().execute(_KNOWN, [list(drafts), batch.workspace_id]).fetchall()
+    missing = drafts.keys() - {row[0] for row in known}
     if not missing:
         return []
-    cursor.execute(_NAMES, [workspace_id, source, now, *columns(missing, 3)])
-    return [row[0] for row in cursor.fetchall()]
+    images = [lay_product_over(None, drafts[product], batch.source)[0] for product in missing]
+    rows = msgspec.json.encode(images).decode()
+    made = bulk_cursor().execute(_MAKE, [batch.workspace_id, batch.id, batch.now, rows]).fetchall()
+    close_batch(batch, {"products": len(made)})
+    return [row[0] for row in made]
 
 
-def upsert_categories(*, workspace_id: UUID, drafts: Sequence[CategoryDraft], keep_existing: bool = False) -> None:
+def gather(drafts: Iterable[ProductDraft]) -> dict[str, ProductDraft]:
+    """One draft a product: what the first leaves out is taken from those that follow."""
+    found: dict[str, ProductDraft] = {}
+    for draft in drafts:
+        known = found.setdefault(draft.external_id, draft)
+        if known is not draft:
+            for name in FIELDS:
+                setattr(known, name, getattr(known, name) or getattr(draft, name))
+    return found
+
+
+def upsert_categories(batch: OpenBatch, drafts: Sequence[CategoryDraft], *, keep_existing: bool = False) -> None:
     """Create categories, and rename those that exist unless they are to be kept; the last draft of one holds."""
     unique = {draft.external_id: draft for draft in drafts}
     rows = [(uuid7(), draft.external_id, draft.name, draft.parent_external_id) for draft in unique.values()]
-    if rows:
-        sql = _CATEGORIES + ("DO NOTHING" if keep_existing else _OVERWRITE)
-        bulk_cursor().execute(sql, [workspace_id, *columns(rows, 4)])
+    if not rows:
+        return
+    sql = _CATEGORIES + ("DO NOTHING" if keep_existing else _OVERWRITE)
+    cursor = bulk_cursor().execute(sql, [batch.workspace_id, batch.id, *columns(rows, 4)])
+    close_batch(batch, {"categories": cursor.rowcount})

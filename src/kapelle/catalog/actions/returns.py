@@ -166,7 +166,7 @@ def give_back_all(order: OrderState, *, document: str, at: datetime) -> list[Ret
         parts = [ReturnPart.of_sum(order, document, order.total, at)]
         order.touch()
         order.total, order.returned_total = ZERO, order.returned_total + order.total
-        order.status, order.status_changed = RETURNED, True
+        order.take_status(RETURNED, None)
     return parts
 
 
@@ -223,14 +223,13 @@ def save_returns(batch: OpenBatch, parts: Sequence[ReturnPart]) -> None:
 
 def _give_back(order: OrderState, line: LineState, quantity: Decimal, total: Decimal) -> None:
     order.touch()
-    if line.before is None and not line.is_new:
-        line.before = line.image()
+    line.touch()
     line.returned_quantity += quantity
     line.returned_total += total
     order.total -= total
     order.returned_total += total
     if all(other.returned_quantity >= other.quantity for other in order.lines.values()):
-        order.status, order.status_changed = RETURNED, True
+        order.take_status(RETURNED, None)
 
 
 def _share(total: Decimal, quantity: Decimal, of: Decimal) -> Decimal:

@@ -17,7 +17,7 @@ from kapelle.kernel.pagination import cut_page, decode_cursor
 from kapelle.kernel.tenancy import current_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from kapelle.customers.contracts import IdentifierPair
 
@@ -109,6 +109,12 @@ def origins_of(customer_id: UUID) -> list[UUID]:
     """The ids whose rows belong to this customer: its own and those of its identifiers."""
     own = Identifier.objects.filter(customer_id=customer_id).order_by("-is_origin", "first_seen_at", "id")
     return list({customer_id: None, **dict.fromkeys(own.values_list("id", flat=True)[:MAX_ORIGINS])})
+
+
+def homes_of(origins: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Whose the rows of these origins are now, by origin."""
+    found = Identifier.objects.filter(id__in=set(origins)).values_list("id", "customer_id")
+    return {origin: home for origin, home in found if home is not None}
 
 
 def list_merges(customer_id: UUID, cursor: str | None, limit: int) -> tuple[list[MergeEntry], str | None]:

@@ -66,6 +66,26 @@ ORDER_FIELDS: tuple[TargetField, ...] = (
         "the whole order before returns; the sum of the lines if there is no such column",
         ("ordertotal", "grandtotal", "totalamount", "суммазаказа", "итого"),
     ),
+    TargetField(
+        "order.status_at",
+        FieldType.DATETIME,
+        "since when it has the status; a newer one that is known stays",
+        ("statusdate", "statusat", "updatedat", "датастатуса"),
+    ),
+    TargetField(
+        "order.delivery_cost",
+        N,
+        "what the delivery costs",
+        ("deliverycost", "delivery", "shipping", "shippingcost", "доставка", "стоимостьдоставки"),
+    ),
+    TargetField("order.tax", N, "taxes in the order", ("tax", "vat", "ндс")),
+    TargetField("order.discount", N, "what was taken off the order", ("discount", "orderdiscount", "скидка")),
+    TargetField("order.promo_code", T, "the code that was used", ("promocode", "coupon", "couponcode", "промокод")),
+    TargetField(
+        "order.payment_status", T, "paid, pending, ...", ("paymentstatus", "payment", "оплата", "статусоплаты")
+    ),
+    TargetField("order.channel", T, "online, offline or a word of your own", ("channel", "saleschannel", "канал")),
+    TargetField("order.store", T, "where it was bought", ("store", "shop", "storeid", "storename", "магазин")),
     TargetField("order.attributes.*", T, "anything else about the order"),
     TargetField(
         "line.number",
@@ -112,6 +132,9 @@ ORDER_FIELDS: tuple[TargetField, ...] = (
         "the line's sum, if it is not quantity times price",
         ("linetotal", "total", "amount", "sum", "salesvalue", "сумма", "стоимость"),
     ),
+    TargetField("line.status", T, "the line's own status", ("linestatus", "itemstatus", "статуспозиции")),
+    TargetField("line.discount", N, "what was taken off the line", ("linediscount", "itemdiscount", "скидкапозиции")),
+    TargetField("line.attributes.*", T, "anything else about the line"),
     *(
         TargetField(
             f"{PREFIX}{item.name}",

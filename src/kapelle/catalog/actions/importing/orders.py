@@ -10,20 +10,22 @@ from kapelle.catalog.actions.importing.undoing import UNDO_TABLES, undo_catalog,
 from kapelle.catalog.actions.importing.writing import (
     Document,
     OrdersWritten,
-    changed_orders,
     gather,
     plan_orders,
     plan_returns,
     write_orders,
 )
+from kapelle.catalog.actions.order_changes import change_events
 from kapelle.catalog.actions.order_events import tell_orders
 from kapelle.catalog.actions.order_state import CREATED, UNCHANGED, UPDATED
+from kapelle.catalog.actions.order_storage import close_orders
 from kapelle.catalog.actions.products import ensure_products
+from kapelle.catalog.contracts import ProductDraft
 from kapelle.customers.actions.importing.undoing import UNDO_TABLES as CUSTOMER_TABLES
 from kapelle.customers.actions.importing.undoing import undo_customers
 from kapelle.customers.actions.importing.writing import CustomersWritten, write_customers
 from kapelle.customers.actions.profiles import close_customers
-from kapelle.events.actions import close_batch, open_batch
+from kapelle.events.actions import open_batch, record_events
 from kapelle.imports.actions.changes import record_changes
 from kapelle.imports.contracts import ChunkOutcome, Difference
 
@@ -49,15 +51,17 @@ class OrdersImporter:
         documents = gather(rows)
         batch = open_batch(source=context.source, now=context.now)
         people = _write_people(batch, context, documents)
-        products = _write_products(context, documents)
+        products = _write_products(batch, context, documents)
         written = write_orders(batch, context, documents)
-        ids = set(changed_orders(written))
-        close_batch(batch, {"orders": len(ids)})
+        changed = {order.id: order for order in written.orders if order.is_new or order.is_changed}
+        close_orders(batch, list(changed.values()))
+        if events := change_events(batch, changed.values()):
+            record_events(batch, events)
         outcome = _count(written)
         new = {order.id for order in written.orders if order.is_new}
         outcome.entities = {
             "orders_created": len(new),
-            "orders_updated": len(ids - new),
+            "orders_updated": len(changed.keys() - new),
             "returns": len(written.parts),
             "products_created": products,
             "customers_created": people.count_created if people else 0,
@@ -101,13 +105,13 @@ def _write_people(batch: OpenBatch, context: ImportContext, documents: dict[str,
     return people
 
 
-def _write_products(context: ImportContext, documents: dict[str, Document]) -> int:
+def _write_products(batch: OpenBatch, context: ImportContext, documents: dict[str, Document]) -> int:
     names: dict[str, str] = {}
     for document in documents.values():
         for _, line in (*document.sales, *document.returns):
             if line.product and not names.get(line.product):
                 names[line.product] = line.name
-    made = ensure_products(workspace_id=context.workspace_id, names=names, source=context.source, now=context.now)
+    made = ensure_products(batch, {product: ProductDraft(product, name=name) for product, name in names.items()})
     record_changes(
         workspace_id=context.workspace_id,
         job_id=context.job_id,

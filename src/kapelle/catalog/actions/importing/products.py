@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kapelle.catalog.actions.importing.undoing import undo_catalog
+from kapelle.catalog.actions.product_changes import record_product_changes
 from kapelle.catalog.actions.products import Image, lay_product_over, load_products, upsert_categories, write_products
 from kapelle.catalog.contracts import CategoryDraft, ProductDraft
 from kapelle.customers.actions.importing.drafts import ATTRIBUTES, cell_of, column_of, convert_text, converter
@@ -87,15 +88,12 @@ class ProductsImporter:
         return parse
 
     def write(self, context: ImportContext, rows: Sequence[ParsedRow]) -> ChunkOutcome:
-        open_batch(source=context.source, now=context.now)
+        batch = open_batch(source=context.source, now=context.now)
         outcome, before, after = _plan(context, rows)
-        write_products(workspace_id=context.workspace_id, products=list(after.values()), now=context.now)
+        write_products(batch, list(after.values()))
+        record_product_changes(batch, [(before[number], after[number]) for number in after])
         names = {row.record.category_external_id for row in rows if row.record.category_external_id}
-        upsert_categories(
-            workspace_id=context.workspace_id,
-            drafts=[CategoryDraft(name, name) for name in sorted(names)],
-            keep_existing=True,
-        )
+        upsert_categories(batch, [CategoryDraft(name, name) for name in sorted(names)], keep_existing=True)
         images: list[tuple[UUID, dict[str, Any] | None]] = [(after[number]["id"], before[number]) for number in after]
         record_changes(workspace_id=context.workspace_id, job_id=context.job_id, table="products", rows=images)
         outcome.differences = []

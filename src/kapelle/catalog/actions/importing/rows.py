@@ -16,7 +16,7 @@ from kapelle.imports.actions.mapping import find_field
 from kapelle.imports.contracts import ImportContext, RowRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from kapelle.imports.contracts import Importer
@@ -27,6 +27,8 @@ _SMALLEST_EXPONENT = -4
 _LIMIT = Decimal(10) ** 14
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _ATTRIBUTES = "order.attributes."
+_LINE_ATTRIBUTES = "line.attributes."
+_ORDER_FACTS = ("delivery_cost", "tax", "discount", "promo_code", "payment_status", "channel", "store")
 
 _STATUSES = {
     **dict.fromkeys(
@@ -47,6 +49,8 @@ class OrderHead:
     status: str | None = None
     currency: str | None = None
     total: Decimal | None = None
+    status_at: datetime | None = None
+    facts: dict[str, Any] = field(default_factory=dict)  # delivery cost, promo code and the like, where told
     attributes: dict[str, str] = field(default_factory=dict)
     customer: CustomerDraft | None = None
 
@@ -63,6 +67,7 @@ class OrderRow:
     quantity: Decimal
     unit_price: Decimal
     total: Decimal
+    facts: dict[str, Any]  # status, discount, attributes, where told
 
 
 class OrderReader:
@@ -79,6 +84,14 @@ class OrderReader:
         self._total = self._reader("order.total")
         self._attributes = [
             (name.removeprefix(_ATTRIBUTES), at) for name, at in columns.items() if name.startswith(_ATTRIBUTES)
+        ]
+        self._status_at = self._reader("order.status_at")
+        self._facts = self._readers("order.", _ORDER_FACTS)
+        self._line_facts = self._readers("line.", ("status", "discount"))
+        self._line_attributes = [
+            (name.removeprefix(_LINE_ATTRIBUTES), at)
+            for name, at in columns.items()
+            if name.startswith(_LINE_ATTRIBUTES)
         ]
         self._customer = customer_parser(context, columns, CUSTOMER_PROFILE, PREFIX)
         self._head_cells = [at for name, at in columns.items() if not name.startswith("line.")]
@@ -110,7 +123,15 @@ class OrderReader:
             quantity,
             price,
             total,
+            self._read_line_facts(cells) if self._line_facts or self._line_attributes else {},
         )
+
+    def _read_line_facts(self, cells: list[str]) -> dict[str, Any]:
+        facts = {name: value for name, read in self._line_facts if (value := read(cells)) is not None}
+        if "status" in facts:
+            facts["status"] = facts["status"].lower()[:60]
+        attributes = {name: text for name, at in self._line_attributes if (text := _short(cells[at].strip()))}
+        return {**facts, "attributes": attributes} if attributes else facts
 
     def _read_head(self, cells: list[str]) -> OrderHead:
         document = _short(cells[self._document_at].strip())
@@ -133,9 +154,14 @@ class OrderReader:
             status=status,
             currency=currency.upper() if currency else None,
             total=self._total(cells),
+            status_at=self._status_at(cells),
+            facts={name: _fact(name, value) for name, read in self._facts if (value := read(cells)) is not None},
             attributes={name: text for name, at in self._attributes if (text := _short(cells[at].strip()))},
             customer=self._customer(cells, ordered_at),
         )
+
+    def _readers(self, prefix: str, names: Iterable[str]) -> list[tuple[str, Callable[[list[str]], Any]]]:
+        return [(name, self._reader(prefix + name)) for name in names if prefix + name in self._at]
 
     def _reader(self, target: str) -> Callable[[list[str]], Any]:
         """Reads the target's cell: None if it is empty or no column is mapped. Cells repeat, so results are kept."""
@@ -151,6 +177,10 @@ class OrderReader:
             return convert(_short(text)) if text else None
 
         return lambda cells: read(cells[at])
+
+
+def _fact(name: str, value: Any) -> Any:
+    return value.lower()[:60] if name in ("payment_status", "channel") else value
 
 
 def _short(text: str) -> str:

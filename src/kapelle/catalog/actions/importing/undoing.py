@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from kapelle.events.contracts import OpenBatch
     from kapelle.imports.contracts import ImportContext
 
 UNDO_TABLES = ("order_returns", "order_statuses", "order_lines", "orders", "products")
@@ -32,36 +33,45 @@ _TOUCHED = """
     SELECT o.id FROM orders o LEFT JOIN batches b ON b.id = o.batch_id
     WHERE b.source IS DISTINCT FROM %(source)s AND {owner}
 """
-_RESTORE_ORDERS = """
-    UPDATE orders o SET batch_id = %(batch)s, updated_at = %(now)s, origin_id = t.origin_id, status = t.status,
-        ordered_at = t.ordered_at, currency = t.currency, total = t.total, returned_total = t.returned_total,
-        attributes = t.attributes
-    FROM json_to_recordset(%(rows)s::json) AS t(id uuid, origin_id uuid, status text, ordered_at timestamptz,
-        currency text, total numeric, returned_total numeric, attributes jsonb)
-    WHERE o.id = t.id
-"""
-_RESTORE_LINES = """
-    UPDATE order_lines l SET product_external_id = t.product_external_id, name = t.name, quantity = t.quantity,
-        unit_price = t.unit_price, total = t.total, returned_quantity = t.returned_quantity,
-        returned_total = t.returned_total
-    FROM json_to_recordset(%(rows)s::json) AS t(id uuid, product_external_id text, name text, quantity numeric,
-        unit_price numeric, total numeric, returned_quantity numeric, returned_total numeric)
-    WHERE l.id = t.id
-"""
+_ORDER = {
+    "origin_id": "uuid", "status": "text", "status_at": "timestamptz", "ordered_at": "timestamptz", "currency": "text",
+    "total": "numeric", "returned_total": "numeric", "delivery_cost": "numeric", "tax": "numeric",
+    "discount": "numeric", "promo_code": "text", "payment_status": "text", "channel": "text", "store": "text",
+    "attributes": "jsonb",
+}  # fmt: skip
+_LINE = {
+    "product_external_id": "text", "name": "text", "quantity": "numeric", "unit_price": "numeric", "total": "numeric",
+    "returned_quantity": "numeric", "returned_total": "numeric", "status": "text", "discount": "numeric",
+    "attributes": "jsonb",
+}  # fmt: skip
+
+
+def _restore(table: str, columns: dict[str, str], more: str = "") -> str:
+    """SQL that puts images back."""
+    typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    return f"""
+        UPDATE {table} x SET {more}{", ".join(f"{name} = t.{name}" for name in columns)}
+        FROM json_to_recordset(%(rows)s::json) AS t(id uuid, {typed}) WHERE x.id = t.id
+    """
+
+
+_RESTORE_ORDERS = _restore("orders", _ORDER, "batch_id = %(batch)s, updated_at = %(now)s, ")
+_RESTORE_LINES = _restore("order_lines", _LINE)
+_LINES_OF = "SELECT id FROM order_lines WHERE workspace_id = %s AND order_id = ANY(%s)"
 
 
 def undo_catalog(context: ImportContext, changes: Sequence[Change]) -> UndoOutcome:
     """Take back changes of one of UNDO_TABLES, in the open transaction."""
     table = changes[0].table
-    open_batch(source=f"undo:{context.job_id}", now=context.now)
+    batch = open_batch(source=f"undo:{context.job_id}", now=context.now)
     if table == "products":
-        return _undo_products(context, changes)
+        return _undo_products(batch, context, changes)
     if table == "orders":
-        return _undo_orders(context, changes)
-    return _undo_parts(context, table, changes)
+        return _undo_orders(batch, context, changes)
+    return _undo_parts(batch, context, table, changes)
 
 
-def _undo_parts(context: ImportContext, table: str, changes: Sequence[Change]) -> UndoOutcome:
+def _undo_parts(batch: OpenBatch, context: ImportContext, table: str, changes: Sequence[Change]) -> UndoOutcome:
     """Lines, returns and status changes follow their order: they go, or stay, with what was done to it."""
     cursor = bulk_cursor()
     ids = [change.row_id for change in changes]
@@ -70,6 +80,8 @@ def _undo_parts(context: ImportContext, table: str, changes: Sequence[Change]) -
     free = {row_id for row_id, order_id in owners.items() if order_id not in stuck}
     made = [change.row_id for change in changes if change.before is None and change.row_id in free]
     cursor.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [made])
+    if table == "order_lines":
+        delete_from_columnar(batch, table, made)
     restored = [
         {"id": change.row_id, **change.before}
         for change in changes
@@ -81,13 +93,15 @@ def _undo_parts(context: ImportContext, table: str, changes: Sequence[Change]) -
     return UndoOutcome({f"{table}_removed": len(made), f"{table}_restored": len(restored)}, kept)
 
 
-def _undo_orders(context: ImportContext, changes: Sequence[Change]) -> UndoOutcome:
+def _undo_orders(batch: OpenBatch, context: ImportContext, changes: Sequence[Change]) -> UndoOutcome:
     ids = [change.row_id for change in changes]
     stuck = _touched_orders(context, "orders", ids)
     made = [change.row_id for change in changes if change.before is None and change.row_id not in stuck]
-    bulk_cursor().execute("DELETE FROM orders WHERE id = ANY(%s)", [made])
-    batch = open_batch(source=f"undo:{context.job_id}", now=context.now)
+    cursor = bulk_cursor()
+    lines = [row[0] for row in cursor.execute(_LINES_OF, [context.workspace_id, made]).fetchall()]
+    cursor.execute("DELETE FROM orders WHERE id = ANY(%s)", [made])
     delete_from_columnar(batch, "orders", made)
+    delete_from_columnar(batch, "order_lines", lines)
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for change in changes:
         if change.before is not None and change.row_id not in stuck:
@@ -96,12 +110,12 @@ def _undo_orders(context: ImportContext, changes: Sequence[Change]) -> UndoOutco
     for source, listed in rows.items():
         own = open_batch(source=source or batch.source, now=context.now)
         bulk_cursor().execute(_RESTORE_ORDERS, {"batch": own.id, "now": context.now, "rows": _json(listed)})
-        close_batch(own, {"orders": len(listed)})
+        close_batch(own, {"orders": len(listed), "order_lines": len(listed)})
     kept = [_kept("orders", row_id) for row_id in stuck]
     return UndoOutcome({"orders_removed": len(made), "orders_restored": sum(map(len, rows.values()))}, kept)
 
 
-def _undo_products(context: ImportContext, changes: Sequence[Change]) -> UndoOutcome:
+def _undo_products(batch: OpenBatch, context: ImportContext, changes: Sequence[Change]) -> UndoOutcome:
     cursor = bulk_cursor()
     ids = [change.row_id for change in changes]
     sources = dict(cursor.execute("SELECT id, source FROM products WHERE id = ANY(%s)", [ids]).fetchall())
@@ -109,7 +123,8 @@ def _undo_products(context: ImportContext, changes: Sequence[Change]) -> UndoOut
     made = [change.row_id for change in changes if change.before is None and change.row_id in free]
     cursor.execute("DELETE FROM products WHERE id = ANY(%s)", [made])
     restored = [change.before for change in changes if change.before is not None and change.row_id in free]
-    write_products(workspace_id=context.workspace_id, products=restored, now=context.now)
+    write_products(batch, restored)
+    delete_from_columnar(batch, "products", made)
     kept = [_kept("products", row_id) for row_id in sources.keys() - free]
     return UndoOutcome({"products_removed": len(made), "products_restored": len(restored)}, kept)
 

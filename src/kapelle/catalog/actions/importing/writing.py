@@ -23,7 +23,7 @@ from kapelle.catalog.contracts import LineDraft, OrderDraft
 from kapelle.imports.actions.changes import read_marks, record_changes, write_marks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from kapelle.catalog.actions.importing.rows import OrderHead, OrderRow
     from kapelle.catalog.actions.returns import ReturnPart, StoredReturn
@@ -73,7 +73,7 @@ def gather(rows: Sequence[ParsedRow]) -> dict[str, Document]:
             document.head.customer = head.customer
         document.places.append(place)
         if row.has_line:
-            line = LineDraft(row.product, row.name, row.quantity, row.unit_price, row.total, row.number)
+            line = LineDraft(row.product, row.name, row.quantity, row.unit_price, row.total, row.number, **row.facts)
             (document.returns if row.quantity < 0 else document.sales).append((place, line))
     return documents
 
@@ -110,12 +110,14 @@ def order_draft(document: Document, lines: list[LineDraft]) -> OrderDraft:
         external_id=document.number,
         ordered_at=head.ordered_at,
         status=head.status,
+        at=head.status_at,
         currency=head.currency,
         total=head.total,
         origin_id=document.origin_id,
         customer_id=document.customer_id,
         attributes=head.attributes,
         lines=lines,
+        **head.facts,
     )
 
 
@@ -217,7 +219,7 @@ def _save(batch: OpenBatch, context: ImportContext, orders: list[OrderState]) ->
     statuses = save_orders(batch, orders)
     keep = {"workspace_id": batch.workspace_id, "job_id": context.job_id}
     images: list[tuple[UUID, dict[str, Any] | None]]
-    images = [(order.id, order.before) for order in orders if order.is_new or order.is_changed]
+    images = [(order.id, order.before) for order in orders if order.is_new or order.before]
     record_changes(**keep, table="orders", rows=images)
     existing = [order for order in orders if order.is_changed]
     images = [
@@ -228,8 +230,3 @@ def _save(batch: OpenBatch, context: ImportContext, orders: list[OrderState]) ->
     ]
     record_changes(**keep, table="order_lines", rows=images)
     record_changes(**keep, table="order_statuses", rows=((row_id, None) for row_id, _ in statuses))
-
-
-def changed_orders(written: OrdersWritten) -> Iterable[UUID]:
-    """Orders whose rows carry the batch now."""
-    return {order.id for order in written.orders if order.is_new or order.is_changed}
