@@ -42,7 +42,7 @@ KNOWN = f"""
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0006_duplicates'),
+        ('customers', '0007_review_resolution'),
     ]
 
     operations = [
