@@ -63,6 +63,9 @@ class _Refusal(Exception):
 
 class _Item(msgspec.Struct, rename="camel", gc=False):
     type: Any = None
+    action: Any = None  # the type's name in Segment's oldest form, which e-mail tools still send
+    old_user_id: Any = msgspec.field(default=None, name="user_id")
+    old_anonymous_id: Any = msgspec.field(default=None, name="anonymous_id")
     event: Any = None
     name: Any = None
     category: Any = None
@@ -175,7 +178,7 @@ def _read_item_slowly(body: bytes) -> _Item:
 
 
 def _message(kind: str, item: _Item, received_at: datetime) -> Message:
-    type_ = kind if kind != BATCH else _text(item.type).lower()
+    type_ = kind if kind != BATCH else (_text(item.type) or _text(item.action)).lower()
     if type_ not in EVENT_KINDS:
         raise _Refusal(
             "unknown_type", f"`type` must be one of {', '.join(sorted(EVENT_KINDS))}; it is {item.type!r:.60}."
@@ -184,8 +187,8 @@ def _message(kind: str, item: _Item, received_at: datetime) -> Message:
         type=type_,
         name="",
         message_id=_message_id(item.message_id),
-        user_id=_identifier("userId", item.user_id),
-        anonymous_id=_identifier("anonymousId", item.anonymous_id),
+        user_id=_identifier("userId", item.user_id or item.old_user_id),
+        anonymous_id=_identifier("anonymousId", item.anonymous_id or item.old_anonymous_id),
         previous_id=_identifier("previousId", item.previous_id),
         group_id=_identifier("groupId", item.group_id),
         timestamp=parse_timestamp(item.timestamp),
