@@ -24,7 +24,6 @@ from kapelle.customers.actions.editing import Changes, update_customer, upsert_c
 from kapelle.customers.contracts import ProposalStatus
 from kapelle.customers.models import DuplicateProposal, DuplicateRun
 from kapelle.customers.queries.duplicates import list_proposals
-from kapelle.customers.tasks import duplicates
 from kapelle.customers.tasks.duplicates import SearchFailed, find_duplicates, queue_nightly
 from kapelle.kernel import config as kernel_config
 from kapelle.kernel.tenancy import workspace_scope
@@ -200,13 +199,11 @@ def test_who_was_merged_elsewhere_is_not_proposed(workspace: WorkspaceInfo, now:
     assert the_proposal(workspace.id).score == before.score == 9.0
 
 
-def test_a_search_that_fails_says_why_and_leaves_nothing_behind(
-    workspace: WorkspaceInfo, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_that_fails_says_why_and_leaves_nothing_behind(workspace: WorkspaceInfo, now: datetime) -> None:
     propose(workspace.id, now)
-    monkeypatch.setattr(duplicates, "THRESHOLD", "nonsense")
+    nonsense: Any = "nonsense"
     with pytest.raises(SearchFailed, match="threshold"):
-        find_duplicates(workspace_id=workspace.id, clock=lambda: now + timedelta(days=1))
+        find_duplicates(workspace_id=workspace.id, clock=lambda: now + timedelta(days=1), threshold=nonsense)
     with workspace_scope(workspace.id):
         run = DuplicateRun.objects.get()
     assert (run.status, "threshold" in run.error) == ("failed", True)

@@ -5,6 +5,7 @@ All three stand in one folder, where DuckDB may also put what does not fit into 
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def main(text: str) -> None:
     with (folder / PAIRS).open("wb") as file:
         for pair in scored.pairs:
             file.write(encode((pair.one, pair.other, pair.weight, pair.reasons)) + b"\n")
-    (folder / FIGURES).write_bytes(encode({**scored.figures, "found": len(scored.pairs), "model": MODEL}))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    figures = {**scored.figures, "found": len(scored.pairs), "model": MODEL, "peak_mb": peak}
+    (folder / FIGURES).write_bytes(encode(figures))
 
 
 if __name__ == "__main__":

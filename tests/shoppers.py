@@ -154,16 +154,17 @@ def _unique(taken: Counter[str], local: str, domain: str) -> str:
 
 
 def _phone(dice: random.Random, person: dict[str, Any], taken: Counter[str], spoiled: bool) -> str:
-    number = person.setdefault("phone", f"+79{dice.randrange(10**9):09}")
+    number = person.setdefault("phone", _number(dice))
     if spoiled:
-        place = dice.randrange(4, 12)
-        number = (
-            f"{number[:place]}{dice.randrange(10)}{number[place + 1 :]}"
-            if dice.random() < 0.15
-            else f"+79{dice.randrange(10**9):09}"
-        )
+        place = dice.randrange(5, 12)
+        mistyped = f"{number[:place]}{dice.randrange(10)}{number[place + 1 :]}"
+        number = mistyped if dice.random() < 0.15 else _number(dice)
     taken[number] += 1
     return number if taken[number] == 1 else ""
+
+
+def _number(dice: random.Random) -> str:
+    return f"+79{dice.choice(('03', '10', '16', '25'))}{dice.randrange(10**7):07}"
 
 
 def _mistype(dice: random.Random, text: str) -> str:
