@@ -113,6 +113,10 @@ def test_attributes_are_compared_by_digits_or_words() -> None:
     assert found == {"attribute_0": "typo"}
 
 
+def test_a_very_long_attribute_is_passed_over() -> None:
+    assert records({"first_name": "Ann", "story": "long " * 100_000}).table.num_rows == 1
+
+
 def test_every_level_has_words_for_people() -> None:
     for field in fields(1):
         for level in field.levels:

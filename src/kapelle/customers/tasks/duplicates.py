@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from contextlib import contextmanager
 from datetime import timedelta
@@ -117,6 +118,8 @@ def _search(workspace_id: UUID, folder: Path, threshold: float) -> dict[str, Any
     child = spawn(argv, log=journal, env=os.environ, tie=signal.SIGKILL)
     try:
         status = child.wait(TIME_LIMIT)
+    except subprocess.TimeoutExpired as error:
+        raise SearchFailed(f"The search took longer than {TIME_LIMIT / 3600:.0f} hours.") from error
     finally:
         child.kill()
         child.wait()

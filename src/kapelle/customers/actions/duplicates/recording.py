@@ -45,6 +45,9 @@ WITH told AS (
     FROM told
     JOIN customers a ON a.workspace_id = %b AND a.id = one AND a.merged_into IS NULL
     JOIN customers b ON b.workspace_id = %b AND b.id = other AND b.merged_into IS NULL
+    WHERE NOT EXISTS (
+        SELECT FROM identity_barriers x
+        WHERE x.workspace_id = a.workspace_id AND x.left_id = one AND x.right_id = other)
     ON CONFLICT (workspace_id, customer_id, other_customer_id) DO UPDATE SET
         score = excluded.score, reasons = excluded.reasons, facts = excluded.facts, model = excluded.model,
         status = excluded.status, found_at = excluded.found_at, decided_by = '', decided_at = NULL
@@ -89,7 +92,8 @@ def start_run(*, workspace_id: UUID, now: datetime) -> UUID:
 def record_pairs(*, workspace_id: UUID, pairs: Sequence[RunPair], model: str, now: datetime) -> int:
     """Propose these pairs; the number of those that are new or came back.
 
-    Who was merged or erased meanwhile is left out. What a person decided stays, unless new facts say more.
+    Left out is who was merged or erased meanwhile, and whom somebody took apart. What a person decided stays, unless
+    new facts say more.
     """
     if not pairs:
         return 0

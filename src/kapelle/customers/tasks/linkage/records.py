@@ -32,6 +32,7 @@ _TEXTS = (
 )  # fmt: skip
 _FIELDS = (("unique_id", pa.int64()), ("first_forms", pa.list_(_TEXT)), *((name, _TEXT) for name in _TEXTS))
 _SAMPLE = 50_000
+csv.field_size_limit(1 << 30)  # attributes are one field, and may be long
 _BATCH = 10_000
 
 
