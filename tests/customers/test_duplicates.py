@@ -22,10 +22,11 @@ from kapelle.customers.actions.duplicates import (
 )
 from kapelle.customers.actions.editing import Changes, update_customer, upsert_customer
 from kapelle.customers.contracts import ProposalStatus
-from kapelle.customers.models import DuplicateProposal, DuplicateRun
-from kapelle.customers.queries.duplicates import list_proposals
+from kapelle.customers.models import DuplicateProposal, DuplicateRun, IdentityBarrier
+from kapelle.customers.queries.duplicates import list_proposals, live_proposals
 from kapelle.customers.tasks.duplicates import SearchFailed, find_duplicates, queue_nightly
 from kapelle.kernel import config as kernel_config
+from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import workspace_scope
 from kapelle.privacy.contracts import Subject
 
@@ -76,7 +77,7 @@ def add_strangers(workspace_id: UUID, now: datetime, count: int = 40) -> None:
 
 
 def add_families(workspace_id: UUID, now: datetime) -> None:
-    """Under one roof with one name; the last two were born on one day."""
+    """Under one roof with one name."""
     for home in range(8):
         name = "".join(random.Random(home).choices(LAST, k=7)).title()
         for place, first in enumerate(("Egor", "Stella", "Felix")):
@@ -86,7 +87,7 @@ def add_families(workspace_id: UUID, now: datetime) -> None:
                 f"family-{home}-{place}",
                 first_name=first,
                 last_name=name,
-                birth_date=date(1960 + home + 20 * min(place, 1), 1 + min(place, 1), 5 + home),
+                birth_date=date(1960 + home + 13 * place, 1 + 4 * place, 5 + home + 7 * place),
                 city="Riga",
                 email=f"{first[0].lower()}{name.lower()}@shop.test",
                 attributes={"address": f"Mill Lane {home}"},
@@ -199,6 +200,14 @@ def test_who_was_merged_elsewhere_is_not_proposed(workspace: WorkspaceInfo, now:
     assert the_proposal(workspace.id).score == before.score == 9.0
 
 
+def test_whom_somebody_took_apart_is_not_proposed(workspace: WorkspaceInfo, now: datetime) -> None:
+    one, other = sorted([add(workspace.id, now, "a", **ANN), add(workspace.id, now, "b", **ANYA)])
+    with workspace_scope(workspace.id):
+        IdentityBarrier.objects.create(left_id=one, right_id=other, reason="two sisters", actor="ann", at=now)
+    assert record(workspace.id, now, one, other, 20.0) == 0
+    assert statuses(workspace.id) == []
+
+
 def test_a_search_that_fails_says_why_and_leaves_nothing_behind(workspace: WorkspaceInfo, now: datetime) -> None:
     propose(workspace.id, now)
     nonsense: Any = "nonsense"
@@ -269,6 +278,70 @@ def test_the_queue_goes_by_score_and_shows_both_side_by_side(
     assert api.post(f"/duplicates/{second['id']}/dismiss")["proposal"]["status"] == "dismissed"
     assert [item["id"] for item in api.get("/duplicates?status=dismissed")["items"]] == [second["id"]]
     assert [item["score"] for item in api.get("/duplicates")["items"]] == [12.5]
+
+
+def test_an_accepted_pair_is_one_customer_by_the_older_ones_id(
+    workspace: WorkspaceInfo, now: datetime, api: Api
+) -> None:
+    older = add(workspace.id, now - timedelta(days=9), "a", **ANN)
+    younger = add(workspace.id, now, "b", **ANYA)
+    record(workspace.id, now, *sorted([older, younger]), 9.0)
+    proposal = f"/duplicates/{the_proposal(workspace.id).id}"
+    assert api.post(f"{proposal}/accept", {"winner_id": str(workspace.id)}, status=422)["code"] == "invalid"
+
+    shown = api.post(f"{proposal}/accept", {})
+    assert (shown["proposal"]["status"], shown["comparison"]) == ("accepted", [])
+    merged = api.get(f"/customers/{younger}")
+    assert (merged["id"], merged["merged_ids"]) == (str(older), [str(younger)])
+    assert api.post(f"{proposal}/accept", {})["proposal"]["status"] == "accepted"
+    assert api.post(f"{proposal}/dismiss", status=409)["code"] == "proposal_decided"
+    (entry,) = api.get(f"/customers/{older}/merges")["items"]
+    assert (entry["winner_id"], entry["loser_id"]) == (str(older), str(younger))
+
+    assert record(workspace.id, now, *sorted([older, younger]), 30.0) == 0  # they are one: nothing to propose
+    assert statuses(workspace.id) == ["accepted"]
+
+
+def test_whose_id_lives_on_can_be_said(workspace: WorkspaceInfo, now: datetime, api: Api) -> None:
+    pair = propose(workspace.id, now)
+    proposal_id = the_proposal(workspace.id).id
+    for wanted in pair[1:]:
+        api.post(f"/duplicates/{proposal_id}/accept", {"winner_id": str(wanted)})
+        assert {api.get(f"/customers/{one}")["id"] for one in pair} == {str(wanted)}
+
+
+def test_many_are_accepted_above_a_score_each_customer_once(workspace: WorkspaceInfo, now: datetime, api: Api) -> None:
+    ids = sorted(add(workspace.id, now, name, **ANN | {"email": f"{name}@c.test"}) for name in "abcde")
+    for one, other, score in ((0, 1, 20.0), (1, 2, 19.0), (2, 3, 18.0), (3, 4, 5.0)):
+        record(workspace.id, now, ids[one], ids[other], score)
+
+    assert api.post("/duplicates/accept", {}, status=422)["code"] == "invalid"
+    tried = api.post("/duplicates/accept", {"min_score": 10, "dry_run": True})
+    assert tried == {"accepted": [], "refused": [], "left": 3}
+    first = api.post("/duplicates/accept", {"min_score": 10, "limit": 1})
+    assert (len(first["accepted"]), first["refused"], first["left"]) == (1, [], 1)
+    second = api.post("/duplicates/accept", {"min_score": 10})
+    assert (len(second["accepted"]), second["refused"], second["left"]) == (1, [], 0)
+    assert sorted(statuses(workspace.id)) == ["accepted", "accepted", "open", "open"]
+    homes = [api.get(f"/customers/{one}")["id"] for one in ids]
+    assert homes[0] == homes[1]
+    assert homes[2] == homes[3]
+    assert len(set(homes)) == 3
+
+
+def test_the_queue_is_read_from_its_index_in_order(workspace: WorkspaceInfo, now: datetime) -> None:
+    propose(workspace.id, now)
+    common = {"reasons": [], "facts": workspace.id, "model": "test", "status": ProposalStatus.OPEN, "found_at": now}
+    with workspace_scope(workspace.id):
+        DuplicateProposal.objects.bulk_create(
+            DuplicateProposal(customer_id=min(pair), other_customer_id=max(pair), score=number % 70, **common)
+            for number in range(5_000)
+            if (pair := (uuid7(), uuid7()))
+        )
+        plan = live_proposals().order_by("-score", "-id")[:50].explain()
+    assert "duplicate_proposals_best" in plan, plan
+    assert "Seq Scan" not in plan, plan
+    assert "Sort" not in plan, plan
 
 
 def test_a_search_is_asked_for_and_told_by_api(workspace: WorkspaceInfo, now: datetime, api: Api) -> None:

@@ -33,6 +33,8 @@ BODIES: dict[str, Any] = {
     "POST /customers": {"email": "mine@example.test"},
     "PATCH /customers/{customer_id}": {"city": "Stolen"},
     "POST /duplicates/runs": None,
+    "POST /duplicates/accept": {"min_score": 0},
+    "POST /duplicates/{proposal_id}/accept": {},
     "POST /duplicates/{proposal_id}/dismiss": None,
     "POST /customers/{customer_id}/merge": {"customer_ids": ["{customer_id}"]},
     "PUT /identity/rules": {"kind": "email", "priority": 1},

@@ -8,10 +8,24 @@ from uuid import UUID
 from ninja import Router, Status
 from pydantic import FiniteFloat
 
-from kapelle.customers.actions.duplicates import dismiss_proposal, queue_finding
+from kapelle.customers.actions.duplicates import (
+    Accepted,
+    accept_proposal,
+    accept_proposals,
+    dismiss_proposal,
+    queue_finding,
+)
 from kapelle.customers.contracts import ProposalStatus
 from kapelle.customers.queries.duplicates import SideBySide, get_proposal, list_proposals, list_runs
-from kapelle.customers.schemas.duplicates import DuplicateRunOut, ProposalOut, QueuedOut, SideBySideOut
+from kapelle.customers.schemas.duplicates import (
+    AcceptedOut,
+    AcceptIn,
+    AcceptManyIn,
+    DuplicateRunOut,
+    ProposalOut,
+    QueuedOut,
+    SideBySideOut,
+)
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.pagination import Page, clamp_limit
 
@@ -51,6 +65,34 @@ def get_runs(request: ApiRequest, cursor: str | None = None, limit: int | None =
 def get_one(request: ApiRequest, proposal_id: UUID) -> SideBySide:
     """Both customers side by side, and what each field says."""
     return get_proposal(proposal_id)
+
+
+@router.post("/duplicates/{uuid:proposal_id}/accept", response=SideBySideOut, summary="Accept a probable duplicate")
+def accept(request: ApiRequest, proposal_id: UUID, payload: AcceptIn) -> SideBySide:
+    """They are one: merge them. `GET /customers/{id}/merges` shows it, and it can be taken back there."""
+    key = request.key
+    accept_proposal(
+        workspace_id=key.workspace_id,
+        proposal_id=proposal_id,
+        winner_id=payload.winner_id,
+        actor=f"key:{key.prefix}",
+        now=utc_now(),
+    )
+    return get_proposal(proposal_id)
+
+
+@router.post("/duplicates/accept", response=AcceptedOut, summary="Accept probable duplicates above a score")
+def accept_many(request: ApiRequest, payload: AcceptManyIn) -> Accepted:
+    """Merge all open pairs from this score on, the surest first, so many a call. Try it with `dry_run` before."""
+    key = request.key
+    return accept_proposals(
+        workspace_id=key.workspace_id,
+        min_score=payload.min_score,
+        limit=payload.limit,
+        dry_run=payload.dry_run,
+        actor=f"key:{key.prefix}",
+        now=utc_now(),
+    )
 
 
 @router.post("/duplicates/{uuid:proposal_id}/dismiss", response=SideBySideOut, summary="Dismiss a probable duplicate")

@@ -87,3 +87,33 @@ class QueuedOut(Schema):
     """`is_new` is false when a search was waiting already."""
 
     is_new: bool
+
+
+class AcceptIn(Schema, extra="forbid"):
+    """Whose id lives on; the older identified customer's if it is not said."""
+
+    winner_id: UUID | None = None
+
+
+class AcceptManyIn(Schema, extra="forbid"):
+    """From which score on all open pairs are merged, `limit` of them in one call. A dry run only counts them."""
+
+    min_score: Score
+    limit: Annotated[int, Field(ge=1, le=MAX_AT_ONCE)] = MAX_AT_ONCE
+    dry_run: bool = False
+
+
+class RefusalOut(Schema):
+    """A pair that could not be merged, and why."""
+
+    proposal_id: UUID
+    code: str
+    title: str
+
+
+class AcceptedOut(Schema):
+    """What was merged. `left`: still open at or above the score."""
+
+    accepted: list[UUID]
+    refused: list[RefusalOut]
+    left: int

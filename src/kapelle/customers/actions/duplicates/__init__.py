@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from kapelle.customers.actions.duplicates.deciding import dismiss_proposal
+from kapelle.customers.actions.duplicates.deciding import (
+    Accepted,
+    accept_proposal,
+    accept_proposals,
+    dismiss_proposal,
+)
 from kapelle.customers.actions.duplicates.personal import DuplicatesData
 from kapelle.customers.actions.duplicates.recording import (
     FIND_TASK,
@@ -16,8 +21,11 @@ from kapelle.customers.actions.duplicates.recording import (
 
 __all__ = [
     "FIND_TASK",
+    "Accepted",
     "DuplicatesData",
     "RunPair",
+    "accept_proposal",
+    "accept_proposals",
     "dismiss_proposal",
     "fail_run",
     "finish_run",
