@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import secrets
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from kapelle.accounts.actions import change_workspace
 from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.customers.actions import sessions
 from kapelle.customers.actions.sessions import follow_events
-from kapelle.customers.actions.visits import NO_CAMPAIGN, VISIT_FIELDS, Hit, visits_of
+from kapelle.customers.actions.visits import VISIT_FIELDS, Hit, Told, visits_of
 from kapelle.kernel.ids import uuid7
 from road import Road, alias, identify, minutes, track
 
@@ -210,9 +209,8 @@ def _after(database: str, parts: Sequence[list[dict[str, Any]]]) -> list[tuple[A
     return stored(road)
 
 
-def _hit(at: datetime, **fields: Any) -> Hit:
-    plain = Hit(at, secrets.token_hex(4), uuid7(), True, "", "", "", "", NO_CAMPAIGN, "", "", "", "", "", False)
-    return replace(plain, **fields)
+def _hit(at: datetime, url: str, campaign: str) -> Hit:
+    return Hit(at, secrets.token_hex(4), uuid7(), True, url, "", Told(utm_source=campaign))
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.sampled_from(["", "x", "y"]), st.booleans()), max_size=40), st.data())
@@ -220,7 +218,7 @@ def test_going_on_with_the_last_visit_is_as_good_as_beginning_anew(
     drawn: list[tuple[int, str, bool]], data: st.DataObject
 ) -> None:
     hits = [
-        _hit(minutes(START, at), campaign=(way, "", "", ""), url=SHOP if has_url or way else "")
+        _hit(minutes(START, at), SHOP if has_url or way else "", way)
         for at, way, has_url in sorted(drawn, key=lambda item: item[0])
     ]
     cut = data.draw(st.integers(0, len(hits)))

@@ -8,15 +8,14 @@ What comes late (before the end of the device's last visit) has that stretch of 
 from __future__ import annotations
 
 import logging
-from datetime import UTC
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kapelle.accounts.queries import list_workspaces
-from kapelle.customers.actions.visits import VISIT_FIELDS, Hit, Visit, visits_of
-from kapelle.events.contracts import DERIVED, LOGGED_IN
+from kapelle.customers.actions.visits import VISIT_FIELDS, Hit, Told, Visit, visits_of
+from kapelle.events.contracts import DERIVED
 from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.chores import Chore
 from kapelle.kernel.tenancy import workspace_scope
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from kapelle.accounts.contracts import WorkspaceInfo
 
+_decode = msgspec.json.Decoder(Told).decode
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10.0
@@ -48,9 +48,10 @@ _BATCHES = """
 SELECT id, coalesce((tables->>'events')::int, 0) FROM batches WHERE workspace_id = %b AND id > %b ORDER BY id LIMIT %b
 """
 _HIT = f"""
-origin_id, e.occurred_at, e.message_id, e.id, e.kind IN ('page', 'screen'), context->>'{DERIVED}',
+origin_id, e.occurred_at, e.message_id, e.id, e.kind IN ('page', 'screen'),
 left(coalesce(context #>> '{{page,url}}', properties->>'url', ''), {MAX_URL}),
-left(coalesce(context #>> '{{page,referrer}}', properties->>'referrer', ''), {MAX_URL})
+left(coalesce(context #>> '{{page,referrer}}', properties->>'referrer', ''), {MAX_URL}),
+context->>'{DERIVED}'
 """
 # What has no device was not done by a visitor; robots make no visits.
 _BY_VISITOR = f"context->'{DERIVED}' ? 'device' AND NOT context->'{DERIVED}' ? 'is_bot'"
@@ -202,23 +203,6 @@ def _save(workspace_id: UUID, made: Mapping[Visitor, Sequence[Visit]], stale: se
 def _read_hits(sql: str, parameters: Sequence[Any]) -> dict[Visitor, list[Hit]]:
     found: dict[Visitor, list[Hit]] = {}
     for row in bulk_cursor().execute(sql, parameters, binary=True):
-        told: dict[str, str] = msgspec.json.decode(row[5])
-        hit = Hit(
-            at=row[1].astimezone(UTC),
-            message_id=row[2],
-            id=row[3],
-            is_page=row[4],
-            url=row[6],
-            referrer=row[7],
-            source=told.get("source", ""),
-            channel=told.get("channel", ""),
-            campaign=tuple(told.get(name, "") for name in _CAMPAIGN),  # type: ignore[arg-type]  # four of them
-            country=told.get("country", ""),
-            city=told.get("city", ""),
-            device_type=told.get("device_type", ""),
-            os=told.get("os", ""),
-            browser=told.get("browser", ""),
-            is_logged_in=told.get("login_state") == LOGGED_IN,
-        )
-        found.setdefault((row[0], told["device"]), []).append(hit)
+        hit = Hit(*row[1:7], _decode(row[7]))
+        found.setdefault((row[0], hit.told.device), []).append(hit)
     return found

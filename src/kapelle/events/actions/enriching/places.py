@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import iptocc
@@ -18,8 +17,6 @@ import maxminddb
 from kapelle.kernel import config as kernel_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from kapelle.kernel.config import Config
 
 logger = logging.getLogger(__name__)
@@ -27,24 +24,27 @@ logger = logging.getLogger(__name__)
 _REMEMBERED = 50_000
 _KEPT_BITS = {4: 24, 6: 48}
 _MAX_TEXT = 100
-_NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
 @lru_cache(_REMEMBERED)
-def find_place(ip: str) -> Mapping[str, str]:
-    """country (ISO 3166, two letters), region, city, time_zone: those that are known; nothing for a private address."""
+def find_place(ip: str) -> dict[str, str]:
+    """country (ISO 3166, two letters), region, city, time_zone: those that are known; nothing for a private address.
+
+    For reading only: it is remembered and given out again.
+    """
     address = _parse(ip)
     if address is None or not address.is_global:
-        return _NOWHERE
+        return {}
     found: dict[str, str] = {}
     for reader in _readers():
         if address.version <= reader.metadata().ip_version:
             found = _read(reader.get(address)) | found
     if "country" not in found and (country := iptocc.country_code(str(address))):
         found["country"] = country
-    return MappingProxyType(found)
+    return found
 
 
+@lru_cache(_REMEMBERED)
 def shorten_ip(ip: str, keeping: str) -> str:
     """The address as the workspace keeps it: "whole", "truncated" to its network (/24, /48), or "none"."""
     if keeping == "whole":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -57,15 +56,18 @@ _SECOND_LEVEL = frozenset(("co", "com", "org", "net", "gov", "ac", "edu"))
 _CAMPAIGN_FIELDS = {"name": "utm_campaign", "source": "utm_source", "medium": "utm_medium", "term": "utm_term",
                     "content": "utm_content"}  # fmt: skip
 _UTM = frozenset(_CAMPAIGN_FIELDS.values())
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOTHING: dict[str, str] = {}
 
 
-def read_traffic(page: Mapping[str, Any], campaign: Any) -> Mapping[str, str]:
+def read_traffic(page: Mapping[str, Any], campaign: Any) -> dict[str, str]:
     """path, utm_*, click_id (its name), source and channel. `page` and `campaign` are the context's as they were sent.
 
     Only a page has a way by which one came: without an address and a campaign there is nothing to tell.
+    The answer is remembered: for reading only.
     """
-    url, referrer = _text(page.get("url"), MAX_URL), _text(page.get("referrer"), MAX_URL)
+    url, referrer = page.get("url"), page.get("referrer")
+    url = url[:MAX_URL] if isinstance(url, str) else ""
+    referrer = referrer[:MAX_URL] if isinstance(referrer, str) else ""
     stated: tuple[tuple[str, str], ...] = ()
     if isinstance(campaign, dict) and campaign:
         stated = tuple((key, _text(campaign.get(name))) for name, key in _CAMPAIGN_FIELDS.items() if campaign.get(name))
@@ -73,7 +75,7 @@ def read_traffic(page: Mapping[str, Any], campaign: Any) -> Mapping[str, str]:
 
 
 @lru_cache(_REMEMBERED)
-def _read(url: str, referrer: str, stated: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+def _read(url: str, referrer: str, stated: tuple[tuple[str, str], ...]) -> dict[str, str]:
     host, path, query = _split(url)
     found = {"path": path[:MAX_TEXT]}
     clicked = ""
@@ -87,7 +89,7 @@ def _read(url: str, referrer: str, stated: tuple[tuple[str, str], ...]) -> Mappi
     found["click_id"] = clicked
     source, channel = _way(host, referrer, found, clicked)
     found |= {"source": source, "channel": channel}
-    return MappingProxyType({name: value for name, value in found.items() if value})
+    return {name: value for name, value in found.items() if value}
 
 
 def _way(host: str, referrer: str, found: Mapping[str, str], clicked: str) -> tuple[str, str]:
@@ -138,5 +140,5 @@ def _site(host: str) -> str:
     return ".".join(labels[-3:] if _SECOND_LEVEL.intersection(labels[-2:-1]) else labels[-2:])
 
 
-def _text(value: Any, limit: int = MAX_TEXT) -> str:
-    return value.strip()[:limit] if isinstance(value, str) else ""
+def _text(value: Any) -> str:
+    return value.strip()[:MAX_TEXT] if isinstance(value, str) else ""
