@@ -91,6 +91,14 @@ def strength(kind: str) -> int:
     return default_rule(kind).priority
 
 
+# How a customer came first: of what was told, the earliest stands.
+FIRSTS = ("first_url", "first_source", "first_channel", "first_campaign")
+# Fields that an address shows as well. What somebody said goes before that, whenever it was said.
+PLACES = ("country", "region", "city")
+BY_ADDRESS = "address"  # the source of such a value
+# What was only ever seen as a robot has this device type; any other one goes before it.
+BOT = "bot"
+
 # Standard fields that are texts, "" standing for "not known", in PostgreSQL, in columnar and in segments alike.
 PROFILE_TEXTS = (
     "external_id",
@@ -111,6 +119,8 @@ PROFILE_TEXTS = (
     "os",
     "browser",
     "browser_version",
+    "login_state",
+    *FIRSTS,
 )
 
 
@@ -158,6 +168,11 @@ class CustomerInfo:
     os: str
     browser: str
     browser_version: str
+    login_state: str
+    first_url: str
+    first_source: str
+    first_channel: str
+    first_campaign: str
     comment: str
     attributes: dict[str, Any]
     provenance: dict[str, list[str]]  # {field: [source, time at which it was true]}

@@ -17,8 +17,8 @@ from kapelle.customers.actions.profiles import (
     save_facets,
     save_profiles,
 )
-from kapelle.customers.actions.traits import NotThisType, Traits, read_context, read_traits
-from kapelle.customers.contracts import EMAIL, MAIN_COLUMNS, PHONE
+from kapelle.customers.actions.traits import NotThisType, Traits, read_context, read_first, read_traits, shows_first
+from kapelle.customers.contracts import BY_ADDRESS, EMAIL, MAIN_COLUMNS, PHONE, PLACES
 from kapelle.events.actions import quarantine
 from kapelle.events.contracts import Quarantined
 from kapelle.kernel.bulk import bulk_cursor, columns
@@ -32,14 +32,34 @@ if TYPE_CHECKING:
 
     from kapelle.events.contracts import Event, OpenBatch
 
-_CONTEXT_FIELDS = ("language", "time_zone", "ip", "device_type", "screen", "os")
+# What is looked at to find that a context is new; of a new one, all is taken that it shows.
+_CONTEXT_FIELDS = (
+    "language",
+    "time_zone",
+    "ip",
+    "country",
+    "city",
+    "screen",
+    "device_type",
+    "os",
+    "browser",
+    "browser_version",
+    "login_state",
+)
 _LIST = ", ".join(_CONTEXT_FIELDS)
+_IS_NEW = {
+    name: f"n.{name} <> '' AND n.{name} IS DISTINCT FROM i.facet->'{name}'->>0"
+    + (f" AND coalesce(i.facet->'{name}'->>1, '{BY_ADDRESS}') = '{BY_ADDRESS}'" if name in PLACES else "")
+    for name in _CONTEXT_FIELDS
+}
 _TOUCHED = "SELECT id FROM customers WHERE batch_id = %b"
 # Most events of a session show the same context: only those that show something new under their name are worth a write.
 _DIFFERENT = f"""
-SELECT i.id FROM unnest(%b::uuid[], {", ".join(["%b::text[]"] * len(_CONTEXT_FIELDS))}) n (id, {_LIST})
+SELECT i.id FROM unnest(%b::uuid[], {", ".join(["%b::text[]"] * len(_CONTEXT_FIELDS))}, %b::timestamptz[])
+    n (id, {_LIST}, first_at)
 CROSS JOIN LATERAL (SELECT id, facet FROM identifiers WHERE id = n.id OFFSET 0) i
-WHERE {" OR ".join(f"(n.{name} <> '' AND n.{name} IS DISTINCT FROM i.facet->'{name}'->>0)" for name in _CONTEXT_FIELDS)}
+WHERE {" OR ".join(f"({condition})" for condition in _IS_NEW.values())}
+    OR n.first_at < coalesce((i.facet->'first_url'->>2)::timestamptz, 'infinity')
 """
 
 
@@ -47,6 +67,7 @@ class _Offer(NamedTuple):
     name: str
     value: Any
     event: Event
+    source: str
     is_identifier: bool = False  # not told but shown: no news where it is known already
 
 
@@ -86,16 +107,25 @@ def take_offers(batch: OpenBatch, offers: Mapping[UUID, Sequence[_Offer]]) -> bo
 def _take(place: Facet | Profile, offers: Sequence[_Offer]) -> bool:
     """Whether any of the offers was newer than what is there."""
     taken = [
-        place.offer(offer.name, offer.value, offer.event.source, offer.event.occurred_at)
+        place.offer(offer.name, offer.value, offer.source, offer.event.occurred_at)
         for offer in offers
         if not (offer.is_identifier and place.says(offer.name, offer.value))
     ]
     return any(taken)
 
 
-def _add(offers: dict[UUID, list[_Offer]], event: Event, name: str, value: Any, *, is_identifier: bool = False) -> None:
+def _add(
+    offers: dict[UUID, list[_Offer]],
+    event: Event,
+    name: str,
+    value: Any,
+    *,
+    source: str = "",
+    is_identifier: bool = False,
+) -> None:
     if event.origin_id is not None:
-        offers.setdefault(event.origin_id, []).append(_Offer(name, value, event, is_identifier))
+        offer = _Offer(name, value, event, source or event.source, is_identifier)
+        offers.setdefault(event.origin_id, []).append(offer)
 
 
 def _offer_traits(batch: OpenBatch, identifies: Sequence[Event], offers: dict[UUID, list[_Offer]]) -> None:
@@ -148,26 +178,36 @@ def _offer_identifiers(events: Sequence[Event], touched: set[UUID], offers: dict
 
 
 def _offer_context(events: Sequence[Event], offers: dict[UUID, list[_Offer]]) -> None:
-    """The latest context under each origin, if it differs from what that one has shown before."""
-    latest: dict[UUID, tuple[tuple[datetime, str], Event]] = {}
+    """The latest context under each origin, if it differs from what that one has shown before, and the first page."""
+    latest: dict[UUID, Event] = {}
+    people: dict[UUID, Event] = {}  # the latest of an origin's events that no robot sent
+    earliest: dict[UUID, Event] = {}  # with a page's address
     for event in events:
-        origin_id, order = event.origin_id, _order(event)
-        if origin_id is not None and event.context:
-            found = latest.get(origin_id)
-            if found is None or order > found[0]:
-                latest[origin_id] = (order, event)
-    shown = {origin_id: read_context(event.context) for origin_id, (_, event) in latest.items()}
+        origin_id = event.origin_id
+        if origin_id is None or not event.context:
+            continue
+        newest = latest if event.is_bot else people
+        if origin_id not in newest or _order(event) > _order(newest[origin_id]):
+            newest[origin_id] = event
+        if shows_first(event) and (origin_id not in earliest or _order(event) < _order(earliest[origin_id])):
+            earliest[origin_id] = event
+    latest |= people
+    shown = {origin_id: read_context(event.context) for origin_id, event in latest.items()}
     rows = [
-        (origin_id, *(context.get(name, "") for name in _CONTEXT_FIELDS))
+        (origin_id, *(context.get(name, "") for name in _CONTEXT_FIELDS), first.occurred_at if first else None)
         for origin_id, context in shown.items()
         if context
+        for first in (earliest.get(origin_id),)
     ]
     if not rows:
         return
-    found_rows = bulk_cursor().execute(_DIFFERENT, columns(rows, len(_CONTEXT_FIELDS) + 1), binary=True)
+    found_rows = bulk_cursor().execute(_DIFFERENT, columns(rows, len(_CONTEXT_FIELDS) + 2), binary=True)
     for (origin_id,) in found_rows.fetchall():
         for name, value in shown[origin_id].items():
-            _add(offers, latest[origin_id][1], name, value)
+            _add(offers, latest[origin_id], name, value, source=BY_ADDRESS if name in PLACES else "")
+        if first := earliest.get(origin_id):
+            for name, value in read_first(first).items():
+                _add(offers, first, name, value)
 
 
 def _order(event: Event) -> tuple[datetime, str]:

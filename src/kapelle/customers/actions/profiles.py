@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from kapelle.customers.contracts import MAIN_COLUMNS, PERSONAL, PROFILE_TEXTS
+from kapelle.customers.contracts import BOT, BY_ADDRESS, FIRSTS, MAIN_COLUMNS, PERSONAL, PLACES, PROFILE_TEXTS
 from kapelle.events.actions import close_batch
 from kapelle.kernel.bulk import bulk_cursor
 
@@ -72,9 +72,9 @@ class Facet:
         return name in self.entries and bool(self.entries[name][0] == plain(value))
 
     def offer(self, name: str, value: Any, source: str, occurred_at: datetime) -> bool:
-        """Take the value unless a newer one is there; of two of one instant the greater wins. True if taken."""
+        """Take the value unless one goes before it: a newer one; of two of one instant, the greater. True if taken."""
         known, told = self.entries.get(name), plain(value)
-        if known is not None and not _is_newer(told, occurred_at, known[0], known[2]):
+        if known is not None and not _goes_before(name, told, source, occurred_at, known):
             return False
         self.entries[name] = [told, source, _stamp(occurred_at)]
         return True
@@ -107,7 +107,9 @@ class Profile:
     def offer(self, name: str, value: Any, source: str, occurred_at: datetime) -> bool:
         """As `Facet.offer`."""
         known = self.provenance.get(name)
-        if known is not None and not _is_newer(plain(value), occurred_at, plain(self.value(name)), known[1]):
+        if known is not None and not _goes_before(
+            name, plain(value), source, occurred_at, [plain(self.value(name)), *known]
+        ):
             return False
         self.before.setdefault(name, [self.value(name), known])
         self.put(name, value, [source, _stamp(occurred_at)])
@@ -238,9 +240,22 @@ def _changes(old: Profile, new: Profile) -> dict[str, list[Any]]:
     }
 
 
-def _is_newer(value: Any, at: datetime, known: Any, known_at: str) -> bool:
-    moment = _moment(known_at)
-    return at > moment or (at == moment and _order(value) > _order(known))
+def _goes_before(name: str, value: Any, source: str, at: datetime, known: list[Any]) -> bool:
+    """Whether a value takes the place of `known`, a facet's entry: in most fields, if it was true later."""
+    standing, known_standing = _standing(name, value, source), _standing(name, known[0], known[1])
+    if standing != known_standing:
+        return standing > known_standing
+    moment = _moment(known[2])
+    if at == moment:
+        return _order(value) > _order(known[0])
+    return at < moment if name in FIRSTS else at > moment
+
+
+def _standing(name: str, value: Any, source: str) -> bool:
+    """What goes before all that has none, whatever the time."""
+    if name in PLACES:
+        return source != BY_ADDRESS
+    return name == "device_type" and value != BOT
 
 
 def _typed(name: str, value: Any) -> Any:

@@ -203,6 +203,6 @@ def _save(workspace_id: UUID, made: Mapping[Visitor, Sequence[Visit]], stale: se
 def _read_hits(sql: str, parameters: Sequence[Any]) -> dict[Visitor, list[Hit]]:
     found: dict[Visitor, list[Hit]] = {}
     for row in bulk_cursor().execute(sql, parameters, binary=True):
-        hit = Hit(*row[1:7], _decode(row[7]))
+        hit = Hit._make((*row[1:7], _decode(row[7])))
         found.setdefault((row[0], hit.told.device), []).append(hit)
     return found

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize
-from kapelle.customers.contracts import EMAIL, PHONE
+from kapelle.customers.contracts import EMAIL, PHONE, PLACES
 from kapelle.events.contracts import DERIVED
 from kapelle.kernel.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date, datetime
+
+    from kapelle.events.contracts import Event
 
 MAX_TEXT = 1_000
 MAX_ATTRIBUTE_NAME = 100
@@ -31,7 +33,7 @@ _TEXT_TRAITS = {
     "timezone": "time_zone",
     "comment": "comment",
 }
-_DERIVED_FIELDS = ("time_zone", "country", "region", "city", "device_type", "os", "browser", "browser_version")
+_DERIVED_FIELDS = ("time_zone", *PLACES, "device_type", "os", "browser", "browser_version", "login_state")
 _IGNORED = frozenset({"id", "userid", "anonymousid"})  # identifiers, read elsewhere
 _GENDERS = {
     **dict.fromkeys(("f", "female", "w", "woman", "ж", "жен", "женский"), "female"),
@@ -90,6 +92,23 @@ def read_context(context: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
             found["screen"] = f"{width}x{height}"
     return found
+
+
+def shows_first(event: Event) -> bool:
+    """Whether the event could tell how a customer came first: somebody opened a page."""
+    return "channel" in event.context.get(DERIVED, ()) and not event.is_bot
+
+
+def read_first(event: Event) -> dict[str, str]:
+    """The fields of FIRSTS, as this event tells them; "" where it knows nothing."""
+    derived, page = event.context[DERIVED], event.context.get("page")
+    url = (page if isinstance(page, dict) else event.properties).get("url")
+    return {
+        "first_url": url[:MAX_TEXT] if isinstance(url, str) else "",
+        "first_source": derived.get("source", ""),
+        "first_channel": derived.get("channel", ""),
+        "first_campaign": derived.get("utm_campaign", ""),
+    }
 
 
 def _read_address(address: Mapping[str, Any], found: Traits) -> None:

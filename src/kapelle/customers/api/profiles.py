@@ -44,11 +44,15 @@ def get_list(
     identifier: str | None = None,
     cursor: str | None = None,
     limit: int | None = None,
+    with_bots: bool = False,
 ) -> Any:
-    """All customers, newest first; or, with `identifier` (`email:x@y`, `id:<uuid>`), the one whom it leads to."""
+    """All customers, newest first; or, with `identifier` (`email:x@y`, `id:<uuid>`), the one whom it leads to.
+
+    Robots (`device_type` "bot") are listed with `with_bots` only.
+    """
     if identifier is not None:
         return {"items": _find(identifier)}
-    items, following = list_customers(cursor, clamp_limit(limit))
+    items, following = list_customers(cursor, clamp_limit(limit), with_bots=with_bots)
     return {"items": items, "next_cursor": following}
 
 

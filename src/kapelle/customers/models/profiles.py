@@ -38,11 +38,16 @@ class Customer(TenantModel):
     region = models.TextField(default="")  # CDP-3 "area"
     city = models.TextField(default="")
     ip = models.TextField(default="")
-    device_type = models.TextField(default="")
+    device_type = models.TextField(default="")  # "bot": only robots were seen under it
     screen = models.TextField(default="")  # 1920x1080
     os = models.TextField(default="")
     browser = models.TextField(default="")
     browser_version = models.TextField(default="")
+    login_state = models.TextField(default="", db_default="")  # logged_in or logged_out
+    first_url = models.TextField(default="", db_default="")
+    first_source = models.TextField(default="", db_default="")
+    first_channel = models.TextField(default="", db_default="")
+    first_campaign = models.TextField(default="", db_default="")
     comment = models.TextField(default="")
 
     attributes = models.JSONField(default=dict)  # custom fields: {"favorite_size": "M"}

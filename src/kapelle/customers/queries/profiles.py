@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from kapelle.customers.contracts import DEFAULT_PRIORITIES, CustomerInfo, KindRule, default_rule, strength
+from kapelle.customers.contracts import BOT, DEFAULT_PRIORITIES, CustomerInfo, KindRule, default_rule, strength
 from kapelle.customers.models import Customer, Identifier, IdentityReview, IdentityRule, MergeEntry
 from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.errors import NotFound
@@ -95,9 +95,11 @@ def _shared_identifiers(customer_ids: Sequence[UUID]) -> dict[UUID, list[Identif
     return found
 
 
-def list_customers(cursor: str | None, limit: int) -> tuple[list[CustomerInfo], str | None]:
-    """Newest first, without those merged away; the customers of the page and the cursor to the next."""
+def list_customers(cursor: str | None, limit: int, *, with_bots: bool = False) -> tuple[list[CustomerInfo], str | None]:
+    """Newest first, without those merged away and what was only ever seen as a robot; and the cursor to the next."""
     rows = Customer.objects.filter(merged_into=None).order_by("-created_at", "-id")
+    if not with_bots:
+        rows = rows.exclude(device_type=BOT)
     if cursor:
         created_at, customer_id = decode_cursor(cursor, datetime, UUID)
         rows = rows.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=customer_id))

@@ -56,6 +56,11 @@ class CustomerOut(Schema):
     os: str
     browser: str
     browser_version: str
+    login_state: str = Field(description="logged_in or logged_out: as their latest event showed it")
+    first_url: str = Field(description="The first page that they opened, whenever that became known")
+    first_source: str
+    first_channel: str
+    first_campaign: str
     comment: str
     attributes: dict[str, Any]
     provenance: dict[str, list[str]]

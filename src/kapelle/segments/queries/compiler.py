@@ -12,6 +12,7 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kapelle.customers.contracts import BOT
 from kapelle.segments.contracts.canonical import Canonical, Group, Inverse, Ref, Tree
 from kapelle.segments.contracts.rule import AttributeLeaf, CountOp, EventLeaf, Measure, Op, OrderLeaf
 from kapelle.segments.queries.conditions import SYMBOLS, Conditions, Parameters, lower_bound
@@ -65,10 +66,19 @@ class _Compiler:
         narrowing = [self._attributes_only(part) for part in own]
         joined = [leaf for part in rest for leaf in self._leaves_of(part)]
         columns = self._attribute_columns(joined)
-        people = self._read("customers", ["id", *columns], ["merged_into IS NULL", *narrowing])
+        people = self._read("customers", ["id", *columns], ["merged_into IS NULL", *self._without_bots(), *narrowing])
         joins = self._joins(joined)
         where = " AND ".join(self._truth(part) for part in rest)
         return f"SELECT c.id AS id FROM {people} AS c{''.join(joins)}{' WHERE ' + where if where else ''}"
+
+    def _without_bots(self) -> list[str]:
+        """Robots are no people, unless the rule names them."""
+        for leaf in self._rule.leaves.values():
+            if isinstance(leaf, AttributeLeaf) and leaf.name == "device_type":
+                value = leaf.comparison.value
+                if BOT in (value if isinstance(value, tuple) else (value,)):
+                    return []
+        return [f"device_type != '{BOT}'"]
 
     def _read(self, table: str, columns: list[str], conditions: list[str], *, group_by: str = "") -> str:
         """The only way to a table: it cannot be read without the workspace."""
