@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    dependencies = [("customers", "0005_identity_links")]
+    dependencies = [("customers", "0006_duplicates")]
 
     operations = [
         migrations.AddField("customer", name, models.TextField(default="", db_default=""))
