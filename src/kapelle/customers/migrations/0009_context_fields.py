@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    dependencies = [("customers", "0006_duplicates")]
+    dependencies = [("customers", "0008_contact_points")]
 
     operations = [
         migrations.AddField("customer", name, models.TextField(default="", db_default=""))
