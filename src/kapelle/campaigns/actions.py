@@ -29,6 +29,7 @@ from kapelle.messaging.actions import (
 )
 from kapelle.messaging.contracts import Lane, MailingState, NewMailing, Sender, SourceKind
 from kapelle.messaging.queries import count_mailings, load_mailing
+from kapelle.privacy.queries import find_topic
 from kapelle.segments.actions import take_snapshot
 from kapelle.segments.queries import get_segment, snapshot_members_chunk
 
@@ -184,6 +185,7 @@ def _make_mailing(
         lane=Lane.TRANSACTIONAL if is_test else Lane.MARKETING,
         sender=Sender(campaign.from_address, campaign.from_name, campaign.reply_to),
         trace=trace or {},
+        topic=campaign.topic,
     )
     return create_mailing(workspace_id=workspace_id, new=new, now=now)
 
@@ -214,6 +216,8 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
         raise Invalid("from_name must be one line.")
     if not 1 <= checked.get("goal_days", 1) <= MAX_GOAL_DAYS:
         raise Invalid(f"goal_days must be from 1 to {MAX_GOAL_DAYS}.")
+    if checked.get("topic") and find_topic(checked["topic"]) is None:
+        raise NotFound(f"There is no topic {checked['topic']!r} in this workspace, or it is archived.")
     if checked.get("segment_id") is not None:
         get_segment(checked["segment_id"])
     if checked.get("mjml", "").strip() and checked.get("subject", "").strip():

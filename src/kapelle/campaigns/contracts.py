@@ -36,6 +36,7 @@ class CampaignInfo:
     from_address: str
     from_name: str
     reply_to: str
+    topic: str
     goal_days: int
     mailing_id: UUID | None
     created_at: datetime

@@ -19,6 +19,7 @@ class Campaign(TenantModel):
     from_address = models.CharField(max_length=254, default="")
     from_name = models.CharField(max_length=200, default="")
     reply_to = models.CharField(max_length=254, default="")
+    topic = models.CharField(max_length=63, default="")  # "" is marketing in general
     goal_days = models.SmallIntegerField(default=7)
     mailing_id = models.UUIDField(null=True)  # null is a draft; from then on the mailing's state is the campaign's
     snapshot_id = models.UUIDField(null=True)

@@ -29,6 +29,7 @@ class CampaignIn(Schema):
     from_address: Address = ""
     from_name: Line = ""
     reply_to: Address = ""
+    topic: Line = Field("", description="The topic's key: who refused it, or everything, gets nothing.")
     goal_days: Days = 7
 
 
@@ -44,6 +45,7 @@ class CampaignPatch(Schema):
     from_address: Address | None = None
     from_name: Line | None = None
     reply_to: Address | None = None
+    topic: Line | None = None
     goal_days: Days | None = None
 
 
@@ -61,6 +63,7 @@ class CampaignOut(Schema):
     from_address: str
     from_name: str
     reply_to: str
+    topic: str
     goal_days: int
     created_at: datetime
     updated_at: datetime

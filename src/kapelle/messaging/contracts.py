@@ -75,6 +75,7 @@ class NewMailing:
     lane: Lane
     sender: Sender = field(default_factory=Sender)
     trace: dict[str, Any] = field(default_factory=dict)
+    topic: str = ""  # "" is marketing in general
 
 
 @dataclass(frozen=True, slots=True)

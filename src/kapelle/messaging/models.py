@@ -45,6 +45,7 @@ class Mailing(TenantModel):
     state = models.CharField(max_length=10, default=MailingState.RUNNING)
     is_filled = models.BooleanField(default=False)  # no more rows will be added
     trace = models.JSONField(default=dict)
+    topic = models.CharField(max_length=63, default="")  # what its readers must not have refused
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 

@@ -66,6 +66,7 @@ def _info(row: Campaign, progress: Mapping[UUID, MailingProgress]) -> CampaignIn
         from_address=row.from_address,
         from_name=row.from_name,
         reply_to=row.reply_to,
+        topic=row.topic,
         goal_days=row.goal_days,
         mailing_id=row.mailing_id,
         created_at=row.created_at,

@@ -18,9 +18,9 @@ from kapelle.kernel.addresses import AddressInvalid
 from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import current_workspace, workspace_scope
+from kapelle.messaging.actions.permission import find_late_objections, find_objections
 from kapelle.messaging.contracts import SendStatus
 from kapelle.messaging.queries import find_addresses
-from kapelle.privacy.queries import find_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,11 +52,12 @@ RETURNING s.id, s.address, s.customer_id, s.attempts, (s.trace ->> 'render_as'):
 # Asked again at the last moment: who unsubscribed, what was paused or canceled, whose lease another sender took over.
 _HAND = """
 WITH mine AS (
-    SELECT s.id, m.state, (
+    SELECT s.id, m.state, CASE WHEN s.id = ANY(%s::uuid[]) THEN 'consent_refused' ELSE (
         SELECT min(p.reason) FROM suppressions p
         WHERE p.workspace_id = s.workspace_id AND p.channel = s.channel AND p.address = s.address
           AND p.lifted_at IS NULL AND s.source_kind <> 'test'
-    ) AS suppressed
+          AND NOT (p.reason = 'unsubscribed' AND s.id = ANY(%s::uuid[]))
+    ) END AS suppressed
     FROM sends s JOIN mailings m ON m.workspace_id = s.workspace_id AND m.id = s.mailing_id
     WHERE s.workspace_id = %s AND s.id = ANY(%s::uuid[]) AND s.claim_token = %s AND s.status = 'claimed'
     FOR UPDATE OF s
@@ -121,11 +122,11 @@ def fill_mailing(*, mailing: LoadedMailing, customer_ids: Sequence[UUID], now: d
             usable.append((customer_id, normalize_address(email)))
         except AddressInvalid as error:
             drafts.append(_Draft(customer_id, None, SendStatus.SKIPPED, error.code))
-    suppressed = find_suppressed(channel=EMAIL, addresses=[address for _, address in usable])
-    for customer_id, address in usable:
-        reason = suppressed.get(address)
-        if reason:
-            drafts.append(_Draft(customer_id, address, SendStatus.SKIPPED, reason.value))
+    objections = find_objections(usable, mailing.topic)
+    for place, (customer_id, address) in enumerate(usable):
+        if objection := objections.get(place):
+            trace = msgspec.json.encode(objection[1]).decode()
+            drafts.append(_Draft(customer_id, address, SendStatus.SKIPPED, objection[0], trace))
         else:
             drafts.append(_Draft(customer_id, address))
     added, refused = _insert(mailing, drafts, occurrence="", now=now)
@@ -186,9 +187,20 @@ def begin_handing(
 ) -> set[UUID]:
     """Mark the rows that may really go out now; durable when it returns. The others are skipped or queued again."""
     with workspace_scope(workspace_id), connection.cursor() as cursor:
+        refused, allowed = find_late_objections(ids)
         cursor.execute(
             _HAND,
-            [workspace_id, list(ids), token, now + RETRY_SOON, now + lease, now.isoformat(), workspace_id],
+            [
+                refused,
+                allowed,
+                workspace_id,
+                list(ids),
+                token,
+                now + RETRY_SOON,
+                now + lease,
+                now.isoformat(),
+                workspace_id,
+            ],
         )
         return {row[0] for row in cursor.fetchall() if row[1] == SendStatus.HANDING}
 

@@ -42,6 +42,7 @@ def create_mailing(*, workspace_id: UUID, new: NewMailing, now: datetime) -> UUI
                 "from_name": new.sender.from_name,
                 "reply_to": new.sender.reply_to,
                 "trace": new.trace,
+                "topic": new.topic,
                 "created_at": now,
             },
         )

@@ -59,6 +59,7 @@ class LoadedMailing:
     compiled: Compiled
     link_numbers: list[int]
     trace: dict[str, Any]
+    topic: str
 
 
 def list_due_mailings(now: datetime) -> list[DueMailing]:
@@ -87,6 +88,7 @@ def load_mailing(mailing_id: UUID) -> LoadedMailing:
         compiled=Compiled(**version.compiled),
         link_numbers=version.link_numbers,
         trace=row.trace,
+        topic=row.topic,
     )
 
 

@@ -1,7 +1,10 @@
 """Reads of privacy that other modules use."""
 
 from kapelle.privacy.queries.consents import (
+    Contact,
     find_refusals,
+    find_topic,
+    find_verdicts,
     get_settings,
     has_refusals,
     list_brands,
@@ -15,10 +18,13 @@ from kapelle.privacy.queries.tombstones import find_erased, find_erased_suppress
 
 __all__ = [
     "SUPPRESSED_SQL",
+    "Contact",
     "find_erased",
     "find_erased_suppressions",
     "find_refusals",
     "find_suppressed",
+    "find_topic",
+    "find_verdicts",
     "get_erasure",
     "get_settings",
     "has_refusals",

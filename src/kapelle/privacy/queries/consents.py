@@ -44,6 +44,12 @@ class Contact:
 
 def find_refusals(asked: Scope, contacts: Sequence[Contact]) -> dict[int, ConsentState]:
     """By place the contacts for whom a refusal holds, of the address or of any origin. One query, in the open scope."""
+    verdicts = find_verdicts(asked, contacts)
+    return {place: verdict for place, verdict in verdicts.items() if verdict.status.is_refusal}
+
+
+def find_verdicts(asked: Scope, contacts: Sequence[Contact]) -> dict[int, ConsentState]:
+    """By place what holds for the contacts of whom anything is known: the strictest. One query, in the open scope."""
     states = read_states(
         {contact.address for contact in contacts if contact.address},
         {origin for contact in contacts for origin in contact.origin_ids},
@@ -58,7 +64,7 @@ def find_refusals(asked: Scope, contacts: Sequence[Contact]) -> dict[int, Consen
     for place, contact in enumerate(contacts):
         holders = [Holder(None, contact.address), *(Holder(origin, "") for origin in contact.origin_ids)]
         verdict = judge([state for holder in holders for state in by_holder.get(holder, ())], asked)
-        if verdict is not None and verdict.status.is_refusal:
+        if verdict is not None:
             found[place] = verdict
     return found
 
@@ -113,6 +119,11 @@ def list_topics(cursor: str | None, limit: int) -> tuple[list[Topic], str | None
     if cursor:
         rows = rows.filter(key__gt=decode_cursor(cursor, str)[0])
     return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.key,))
+
+
+def find_topic(key: str) -> Topic | None:
+    """A topic that can be chosen: archived ones cannot."""
+    return Topic.objects.filter(key=key, archived_at=None).first()
 
 
 def list_brands(cursor: str | None, limit: int) -> tuple[list[Brand], str | None]:
