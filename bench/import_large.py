@@ -20,7 +20,7 @@ from pathlib import Path
 from kapelle.kernel import config as kernel_config
 from kapelle.kernel.postgres import running
 
-_NOTE = "A line that somebody wrote about this customer; as long as such lines are; with a word of Привет in it. " * 7
+_NOTE = "A line that somebody wrote about this customer; as long as such lines are; with a word of Привет in it. " * 28
 
 
 def write_file(path: Path, megabytes: int) -> int:
@@ -84,7 +84,7 @@ def measure(file: Path, rows: int, options: argparse.Namespace) -> None:
     kapelle("workspace", "create", "large", "--name", "Large")
     began = time.monotonic()
     first = Watched("import", "customers", str(file), "--workspace", "large", "--json")
-    killed_at = wait_for(0.5, first)
+    killed_at = wait_for(0.4, first)
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()
     job = kapelle("import", "list", "--workspace", "large").split("\t")[0]

@@ -25,13 +25,16 @@ class Site:
 
     def __init__(self, address: str, context: ssl.SSLContext | None = None) -> None:
         self.pages: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
+        self.fallback: Callable[[BaseHTTPRequestHandler], None] | None = None
         self.asked: list[tuple[str, dict[str, str]]] = []
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 site.asked.append((self.path, dict(self.headers)))
-                site.pages[self.path.partition("?")[0]](self)
+                page = site.pages.get(self.path.partition("?")[0], site.fallback)
+                assert page is not None, f"nothing is at {self.path}"
+                page(self)
 
             do_POST = do_GET  # noqa: N815  # http.server's name
 

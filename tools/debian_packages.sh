@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests drive: a browser, a real mail sink, a second PostgreSQL.
+# Installs the Debian packages that the tests drive: a browser, a real mail sink, an SFTP server, a second PostgreSQL.
 # Not root: lists what is missing and fails, because a silent skip would prove nothing.
 set -euo pipefail
 
-declare -A wanted=([chromium]=chromium [faketime]=faketime [smtp-sink]=postfix [openssl]=openssl [wrk]=wrk)
+declare -A wanted=([chromium]=chromium [faketime]=faketime [smtp-sink]=postfix [openssl]=openssl [sshd]=openssh-server [wrk]=wrk)
 missing=()
 for command in "${!wanted[@]}"; do
     PATH="$PATH:/usr/sbin" command -v "$command" >/dev/null || missing+=("${wanted[$command]}")

@@ -25,6 +25,15 @@ MARK = "neighborsecret"
 NUMBER = "theirs-1"  # what a stranger may guess, and finds repeated in "there is no order theirs-1"
 MJML = f"<mjml><mj-body><mj-section><mj-column><mj-text>{MARK}</mj-text></mj-column></mj-section></mj-body></mjml>"
 RULE = {"attribute": "city", "op": "eq", "value": MARK}
+SOURCE = {
+    "name": MARK,
+    "kind": "customers",
+    "place": {"protocol": "http", "url": f"https://shop.example/{MARK}.csv"},
+    "secret": MARK,
+    "every_hours": 1,
+    "origin": MARK,
+    "legal_basis": MARK,
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
             "proposal_id": api.get("/duplicates")["items"][0]["id"],
             "import_id": _upload(api),
             "export_id": _export(workspace, api, now),
+            "source_id": api.call("POST", "/sources", SOURCE, status=201)["id"],
             "product_number": NUMBER,
             "order_number": NUMBER,
             "operation_name": NUMBER,

@@ -14,12 +14,15 @@ from kapelle.imports.actions.export_running import run_export
 from kapelle.imports.actions.exporting import EXPORT_TASK, expire_export, queue_export
 from kapelle.imports.actions.jobs import RUN_TASK, UNDO_TASK, queue_job
 from kapelle.imports.actions.running import run_job
+from kapelle.imports.actions.source_running import run_source
+from kapelle.imports.actions.sources import SOURCE_TASK, take_turn
 from kapelle.imports.actions.undoing import undo_job
 from kapelle.imports.contracts import JobStatus
 from kapelle.imports.queries import get_job, list_expired_exports, list_stalled, list_stalled_exports
+from kapelle.imports.queries.sources import list_due_sources
 from kapelle.kernel.chores import Chore
 from kapelle.kernel.clock import utc_now
-from kapelle.kernel.errors import Conflict
+from kapelle.kernel.errors import Conflict, NotFound
 from kapelle.kernel.tenancy import workspace_scope
 
 if TYPE_CHECKING:
@@ -56,6 +59,25 @@ def make_export(workspace_id: str, export_id: str) -> None:
         log.info("export %s is already being worked on", export_id)
 
 
+@app.task(name=SOURCE_TASK)
+def look_at_source(workspace_id: str, source_id: str) -> None:
+    """Look at a source whose time has come, or that somebody asked to look at."""
+    try:
+        run_source(workspace_id=UUID(workspace_id), source_id=UUID(source_id), clock=utc_now)
+    except Conflict:
+        log.info("source %s is already being looked at", source_id)
+    except NotFound:
+        log.info("source %s was removed", source_id)
+
+
+def queue_due_sources(now: datetime) -> None:
+    """Send workers to the sources whose time has come."""
+    for workspace in list_workspaces():
+        with workspace_scope(workspace.id):
+            for source_id in list_due_sources(now=now):
+                take_turn(workspace_id=workspace.id, source_id=source_id, now=now)
+
+
 def requeue_stalled(now: datetime) -> None:
     """Queue again what stands as running but has shown no progress: its process died. A live one just refuses."""
     for workspace in list_workspaces():
@@ -76,4 +98,8 @@ def expire_exports(now: datetime) -> None:
             expire_export(workspace_id=workspace.id, export_id=export_id)
 
 
-CHORES = (Chore("imports.requeue_stalled", 120, requeue_stalled), Chore("imports.expire_exports", 3600, expire_exports))
+CHORES = (
+    Chore("imports.queue_due_sources", 30, queue_due_sources),
+    Chore("imports.requeue_stalled", 120, requeue_stalled),
+    Chore("imports.expire_exports", 3600, expire_exports),
+)

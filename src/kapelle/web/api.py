@@ -20,6 +20,7 @@ from kapelle.customers.api import router as customers
 from kapelle.events.api import router as events
 from kapelle.imports.api import exports_router as exports
 from kapelle.imports.api import router as imports
+from kapelle.imports.api import sources_router as sources
 from kapelle.integrations.api import router as operations
 from kapelle.kernel.errors import Invalid, KapelleError, NotFound
 from kapelle.messaging.api import router as messaging
@@ -143,6 +144,7 @@ ROUTERS: tuple[Router, ...] = (
     catalog,
     imports,
     exports,
+    sources,
     segments,
     email,
     campaigns,

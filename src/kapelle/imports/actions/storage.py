@@ -6,10 +6,13 @@ import shutil
 from typing import TYPE_CHECKING
 
 from kapelle.kernel.errors import KapelleError
+from kapelle.kernel.http import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+MAX_FILE = 4 * 1024**3  # bytes of one file, from wherever it comes
+FILE_LIMITS = Limits(seconds=3 * 3600, max_bytes=MAX_FILE, redirects=3)
 RESERVE = 512 * 1024 * 1024  # bytes that stay free whatever is written
 
 

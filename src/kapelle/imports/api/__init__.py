@@ -1,7 +1,8 @@
-"""Addresses of imports and exports."""
+"""Addresses of imports, exports and sources."""
 
 from kapelle.imports.api.exporting import router as exports_router
 from kapelle.imports.api.exporting import urlpatterns
 from kapelle.imports.api.importing import router
+from kapelle.imports.api.sources import router as sources_router
 
-__all__ = ["exports_router", "router", "urlpatterns"]
+__all__ = ["exports_router", "router", "sources_router", "urlpatterns"]

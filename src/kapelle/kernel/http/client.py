@@ -29,7 +29,7 @@ from kapelle.kernel.http.errors import (
     RedirectRefused,
     TimedOut,
 )
-from kapelle.kernel.http.pinned import Deadline, PinnedBackend, resolve
+from kapelle.kernel.http.pinned import Deadline, PinnedBackend, addresses_of, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,6 +103,10 @@ class GuardedClient:
     def check_url(self, url: str) -> None:
         """For a form where an address is entered: raises UrlRefused. What it resolves to is checked at each call."""
         parse_target(url, self._allowance)
+
+    def resolve_host(self, host: str, port: int) -> str:
+        """An address of this host that other protocols may connect to; raises AddressRefused, ConnectFailed."""
+        return addresses_of(host, port, allowance=self._allowance, resolver=self._resolver)[0]
 
     def request(
         self,

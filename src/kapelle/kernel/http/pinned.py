@@ -32,6 +32,23 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+def addresses_of(host: str, port: int, *, allowance: Allowance, resolver: Resolver) -> list[str]:
+    """Where a host may be called; raises ConnectFailed, AddressRefused."""
+    try:
+        addresses = resolver(host, port)
+    except (OSError, UnicodeError) as error:
+        raise ConnectFailed(f"The name {host} is not known.") from error
+    if not addresses:
+        raise ConnectFailed(f"The name {host} has no address.")
+    # One bad address spoils the name: an attacker's answer would mix it with a good one.
+    if not allowance.covers(host, port) and not all(map(is_public, addresses)):
+        raise AddressRefused(
+            f"{host} is an address inside of a private or local network, which may not be called. "
+            f"The operator can allow {host}:{port} in KAPELLE_HTTP_ALLOW."
+        )
+    return addresses
+
+
 class Deadline:
     """The moment when a call must be over, and whether a byte of it has left."""
 
@@ -67,7 +84,8 @@ class PinnedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception | None = None
-        for address in self._addresses(host.rstrip("."), port):
+        name = host.rstrip(".")
+        for address in addresses_of(name, port, allowance=self._allowance, resolver=self._resolver):
             seconds = min(self._deadline.left(), self._connect_seconds)
             try:
                 return _Stream(self._sockets.connect_tcp(address, port, timeout=seconds), self._deadline)
@@ -75,21 +93,6 @@ class PinnedBackend(httpcore.NetworkBackend):
                 failure = error
         self._deadline.left()
         raise ConnectFailed(f"{host} cannot be reached at port {port}.") from failure
-
-    def _addresses(self, host: str, port: int) -> list[str]:
-        try:
-            addresses = self._resolver(host, port)
-        except (OSError, UnicodeError) as error:
-            raise ConnectFailed(f"The name {host} is not known.") from error
-        if not addresses:
-            raise ConnectFailed(f"The name {host} has no address.")
-        # One bad address spoils the name: an attacker's answer would mix it with a good one.
-        if not self._allowance.covers(host, port) and not all(map(is_public, addresses)):
-            raise AddressRefused(
-                f"{host} is an address inside of a private or local network, which may not be called. "
-                f"The operator can allow {host}:{port} in KAPELLE_HTTP_ALLOW."
-            )
-        return addresses
 
 
 class _Stream(httpcore.NetworkStream):
