@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from kapelle.campaigns.models import Campaign
+from kapelle.catalog.models import Order
 from kapelle.customers.actions.consents import Said, change_consents
 from kapelle.imports.models import ImportJob, ImportRowError
 from kapelle.imports.queries import job_folder
@@ -85,6 +86,7 @@ def live_a_life(road: Traffic, workspace: WorkspaceInfo, api: Api) -> UUID:
         )
         job = _import(now)
         ImportRowError.objects.create(job_id=job.id, row_number=1, code="x", reason="?", raw=[NAME, EMAIL.upper()])
+        Order.objects.update(attributes={"ship_to": f"{NAME}, Main Street 1"})
         Campaign.objects.create(name="Sale", created_at=now, updated_at=now)
     path = f"/customers/{customer_id}"
     api.call("PATCH", path, {"comment": f"{NAME} called"}, **{"Idempotency-Key": "one"})

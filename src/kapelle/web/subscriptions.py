@@ -93,12 +93,12 @@ IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), MergesImporter(), Produc
 EXPORTERS: tuple[Exporter, ...] = (CustomersExporter(), EventsExporter(), OrdersExporter(), ProductsExporter())
 
 PERSONAL_DATA: tuple[PersonalData, ...] = (
-    IdentityData(),  # first: from here on nobody finds the person, and nothing new comes to them
+    OrderData(),  # first: PostgreSQL lets orders go when it loses the identifier that they came for
+    IdentityData(),  # from here on nobody finds the person, and nothing new comes to them
     EventData(),
     PersonalRows("sessions"),
     PersonalRows("contact_points"),
     DuplicatesData(),
-    OrderData(),
     ProductListData(),
     SendData(),
     MemberData(),

@@ -85,8 +85,8 @@ def _subject(home: UUID) -> Subject:
 
 
 class IdentityData:
-    """The names of a person, what was merged and what is to be reviewed. The first that an erasure asks: without names
-    nothing new comes to the person, and nobody finds them; the profile is emptied with them."""
+    """The names of a person, what was merged and what is to be reviewed. Among the first that an erasure asks: without
+    names nothing new comes to the person, and nobody finds them; the profile is emptied with them."""
 
     name = "identity"
     tables = frozenset({"identifiers", "identity_links", "merge_journal", "identity_reviews"})

@@ -72,6 +72,9 @@ def configuration(machine: Machine) -> str:
         "log_line_prefix": "'%m [%p] %q%u@%d '",
         "log_checkpoints": "off",
         "log_lock_waits": "on",
+        # A failed statement may hold what people wrote; its sender logs the error by itself.
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
         "log_min_duration_statement": "5s",
         "log_timezone": "'UTC'",
         "timezone": "'UTC'",

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 ERASE_TASK = "privacy.erase"
 MAX_PREVIEW_STEPS = 60
-_AT_ONCE = 1
-"""Holders that are asked within the request itself: the names by which the person is found."""
+_AT_ONCE = 2
+"""Holders that are asked within the request itself: orders, and the names by which the person is found."""
 
 
 def preview_erasure(*, workspace_id: UUID, customer_id: UUID, now: datetime) -> ErasurePreview:
