@@ -14,6 +14,7 @@ from kapelle.accounts.actions import record_audit
 from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.imports.actions.mapping import SAMPLE_ROWS, complete_mapping, decode_mapping, guess_mapping
 from kapelle.imports.actions.reading import CsvFile, CsvFormat, detect_format
+from kapelle.imports.actions.unpacking import unpack
 from kapelle.imports.contracts import ImportContext, JobInfo, JobStatus, Mapping, get_importer
 from kapelle.imports.models import ImportJob
 from kapelle.imports.queries import find_job, job_folder, job_info
@@ -52,17 +53,22 @@ def create_job(
 
     Raises NotReadable, MappingInvalid, NotFound (kind); an uploaded file is removed then.
     """
+    job_id = job_id or uuid7()
+    file_name = file_name or path.name
     try:
+        path, is_ours = unpack(path, job_folder(job_id))
+        if is_ours:
+            encoding, delimiter = "utf-8", ","
         form = detect_format(path, encoding=encoding, delimiter=delimiter)
         header, sample = read_sample(path, form)
         chosen, notes = _choose_mapping(kind, mapping, header, sample)
         job = ImportJob(
-            id=job_id or uuid7(),
+            id=job_id,
             workspace_id=workspace_id,
             kind=kind,
             is_dry_run=is_dry_run,
             file_path=str(path.absolute()),
-            file_name=file_name or path.name,
+            file_name=file_name,
             bytes_total=path.stat().st_size,
             encoding=form.encoding,
             delimiter=form.delimiter,
@@ -78,8 +84,7 @@ def create_job(
         # What the importer finds wrong with the mapping is said now, not when the job runs.
         get_importer(kind).parser(make_context(job, now), dict.fromkeys(chosen.columns.values(), 0))
     except KapelleError:
-        if job_id is not None and path.parent == job_folder(job_id):
-            shutil.rmtree(path.parent, ignore_errors=True)
+        shutil.rmtree(job_folder(job_id), ignore_errors=True)
         raise
     return _keep(job)
 
