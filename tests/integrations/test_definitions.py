@@ -35,7 +35,10 @@ def test_an_operation_of_ones_own_is_made_tried_and_called(mindbox: Mindbox, api
     tried = api.post("/operations/Shop.Review/test", {"body": body, "device_uuid": "d-1"})
     (message,) = tried["messages"]
     assert (message["event"], message["properties"]) == ("Product Reviewed", {"stars": 5, "text": "Fine"})
-    assert tried["identifiers"] == [["email", "ann@shop.example"], ["anonymous_id", "d-1"]]
+    assert tried["identifiers"] == [
+        {"kind": "email", "value": "ann@shop.example"},
+        {"kind": "anonymous_id", "value": "d-1"},
+    ]
     assert mindbox.sync("Website.GetCustomer", body)["customer"] == {"processingStatus": "NotFound"}  # nothing written
     assert mindbox.sync("Shop.Review", body)["customer"]["processingStatus"] == "Created"
     refused = api.post("/operations/Shop.Review/test", {"body": {"customer": {}}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import segment.analytics.client
@@ -29,8 +30,9 @@ def test_a_shopping_trip_by_the_spec(url: str, write_secret: str, road: SdkRoad)
         ("Product Removed", product("505", quantity=1, cart_id="c-1")),
         ("Product Added to Wishlist", product("999", wishlist_id="w-1")),
     ]
-    for name, properties in calls:
-        sdk.track("u-1", name, properties)
+    began = datetime.now(UTC) - timedelta(minutes=5)
+    for minute, (name, properties) in enumerate(calls):
+        sdk.track("u-1", name, properties, timestamp=began + timedelta(minutes=minute))
     sdk.flush()
     road.project(RESOLVERS, PROJECTIONS)
     with workspace_scope(road.workspace_id):

@@ -53,9 +53,16 @@ class TrialIn(Schema):
     definition: DefinitionIn | None = None
 
 
+class NamedBy(Schema):
+    """One identifier of whom a call is about."""
+
+    kind: str
+    value: str
+
+
 class TrialOut(Schema):
     """What it would write; `messages` are calls of the collect API. Or what cannot be used."""
 
     messages: list[dict[str, Any]] = []
-    identifiers: list[tuple[str, str]] = []
+    identifiers: list[NamedBy] = []
     validation_messages: list[dict[str, str]] = []

@@ -86,7 +86,10 @@ def post_test(request: HttpRequest, operation_name: str, payload: TrialIn) -> An
         plan = try_operation(workspace_id=key.workspace_id, call=call, definition=definition, now=utc_now())
     except Unusable as error:
         return {"validation_messages": error.details["validation_messages"]}
-    return {"messages": plan.messages, "identifiers": plan.identifiers}
+    return {
+        "messages": plan.messages,
+        "identifiers": [{"kind": kind, "value": value} for kind, value in plan.identifiers],
+    }
 
 
 def _key(request: HttpRequest) -> KeyInfo:
