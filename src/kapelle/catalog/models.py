@@ -116,6 +116,7 @@ class Order(TenantModel):
             models.Index(fields=["batch_id"], name="orders_batch"),
             models.Index(fields=["workspace_id", "origin_id", "-ordered_at"], name="orders_customer"),
             models.Index(fields=["workspace_id", "-ordered_at", "-id"], name="orders_recent"),
+            models.Index(fields=["workspace_id", "-created_at", "-id"], name="orders_first_known"),
             models.Index(fields=["workspace_id", "status", "-ordered_at", "-id"], name="orders_status"),
         ]
 

@@ -71,6 +71,8 @@ def list_orders(
         rows = wanted.narrow(rows)
     if cursor:
         at, last = decode_cursor(cursor, datetime, UUID)
+        # The first condition alone lets the index begin at the cursor instead of at the newest order.
+        rows = rows.filter(**{f"{at_field}__lte": at})
         rows = rows.filter(Q(**{f"{at_field}__lt": at}) | Q(**{at_field: at, "id__lt": last}))
     page, following = cut_page(list(rows[: limit + 1]), limit, lambda row: (getattr(row, at_field), row.id))
     return _with_lines(page), following
