@@ -200,3 +200,22 @@ def test_an_address_beyond_ascii_goes_where_the_server_takes_it() -> None:
     with smtp_server(box) as port:
         assert outcomes(send(SmtpChannel(account(port)), ["анна@example.test"])) == ["sent"]
     assert box.addresses == ["анна@example.test"]
+
+
+def test_an_error_that_nobody_foresaw_leaves_one_mail_uncertain_and_the_rest_unsent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin = SmtpChannel._begin
+
+    def stumble(self: SmtpChannel, line: smtplib.SMTP, message: Message) -> Result | None:
+        if message.address.startswith("b"):
+            raise LookupError("nobody thought of this")
+        return begin(self, line, message)
+
+    monkeypatch.setattr(SmtpChannel, "_begin", stumble)
+    box = Box()
+    with smtp_server(box) as port:
+        results = send(SmtpChannel(account(port)), [f"{name}@example.test" for name in "abcd"])
+    assert outcomes(results) == ["sent", "unknown", "not_started", "not_started"]
+    assert results[1].answer == "unexpected LookupError: nobody thought of this"
+    assert box.addresses == ["a@example.test"]

@@ -7,6 +7,7 @@ may be tried again depends on exactly how far it came.
 from __future__ import annotations
 
 import base64
+import logging
 import smtplib
 import ssl
 from functools import lru_cache
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kapelle.channels.email.contracts import EmailAccount
+
+log = logging.getLogger("kapelle.channels.email")
 
 CONNECT_SECONDS = 15.0
 REPLY_SECONDS = 60.0
@@ -54,6 +57,10 @@ class SmtpChannel:
                 if not results:
                     raise
                 break
+            except Exception as error:  # unforeseen: whether this one went out nobody knows, the rest did not
+                log.exception("send %s", message.id)
+                self.close()
+                result = Result(message.id, Outcome.UNKNOWN, f"unexpected {type(error).__name__}: {_words(error)}")
             results.append(result)
             self._used += 1
             if self._line is None:  # it broke under this mail: let the sender look before the next one
