@@ -98,10 +98,10 @@ class Live:
         ends = [f"== {path.name}\n" + "\n".join(path.read_text().splitlines()[-lines:]) for path in logs]
         return "\n".join([self.read_output()[-3000:], *ends])
 
-    def cli(self, *arguments: str) -> str:
+    def cli(self, *arguments: str, patience: float = 300) -> str:
         """Run another `kapelle` command beside it; returns what it printed."""
         done = subprocess.run(
-            [*_CLI, *arguments], env=self.environment, capture_output=True, text=True, timeout=300, check=False
+            [*_CLI, *arguments], env=self.environment, capture_output=True, text=True, timeout=patience, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()

@@ -235,13 +235,17 @@ def test_killing_the_edge_loses_nothing_that_was_acknowledged(own: Installation,
         for sender in senders:
             sender.start()
         time.sleep(0.4)
-        if point.startswith(("edge.before_spill", "edge.before_replay", "edge.after_replay")):
+        assert edge.process is not None
+        if point.startswith("edge.before_spill"):
             own.cluster.stop()
-            time.sleep(0.4)
+            assert edge.process.wait(timeout=20) == -9, "the point was reached"
+            own.cluster.start()
+        elif point.startswith(("edge.before_replay", "edge.after_replay")):
+            own.cluster.stop()
+            wait_until(lambda: spilled(own) > 0, seconds=20, what="events in the spill")
             own.cluster.start()
         if point:
-            assert edge.process is not None
-            assert edge.process.wait(timeout=10) == -9, "the point was reached"
+            assert edge.process.wait(timeout=20) == -9, "the point was reached"
         else:
             edge.kill()
         edge.environment = dict(own.environment)
