@@ -109,7 +109,7 @@ def test_who_was_only_seen_as_a_robot_is_left_out_of_lists_and_segments(road: Ro
 )
 def test_a_rule_means_people_unless_it_names_robots(rule: dict[str, Any], leaves_out: bool, road: Road) -> None:
     compiled = compile_rule(canonicalize(parse_rule(rule)), workspace_id=road.workspace_id, now=NOW)
-    assert ("device_type != 'bot'" in compiled.sql) is leaves_out
+    assert ("device_type != " in compiled.sql) is leaves_out
 
 
 def test_one_event_of_a_person_is_enough_in_any_order(road: Road) -> None:

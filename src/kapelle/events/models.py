@@ -65,7 +65,10 @@ class Batch(models.Model):
 
     class Meta:
         db_table = "batches"
-        indexes = [models.Index(fields=["workspace_id", "source"], name="batches_source")]
+        indexes = [
+            models.Index(fields=["workspace_id", "source"], name="batches_source"),
+            models.Index(fields=["workspace_id", "id"], name="batches_in_order"),  # who follows a workspace's batches
+        ]
 
 
 class ColumnarQueue(models.Model):

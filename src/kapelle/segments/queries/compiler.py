@@ -78,7 +78,7 @@ class _Compiler:
                 value = leaf.comparison.value
                 if BOT in (value if isinstance(value, tuple) else (value,)):
                     return []
-        return [f"device_type != '{BOT}'"]
+        return [f"device_type != {self.parameters.text(BOT)}"]
 
     def _read(self, table: str, columns: list[str], conditions: list[str], *, group_by: str = "") -> str:
         """The only way to a table: it cannot be read without the workspace."""
