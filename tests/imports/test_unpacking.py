@@ -70,6 +70,7 @@ def test_a_workbook_comes_in_with_its_dates_and_numbers(importing: Importing) ->
         (zipped(**{"xl/workbook.xml": b"<nothing/>"}), "workbook"),
         (zipped(**{"xl/workbook.xml": b" " * (40 << 20)}), "no table"),
     ],
+    ids=["gzip bomb", "zip bomb", "two files", "no file", "cut gzip", "cut zip", "no workbook", "workbook bomb"],
 )
 def test_bombs_and_broken_archives_are_refused_and_leave_nothing(
     importing: Importing, packed: bytes, reason: str
