@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
+from kapelle.catalog.tasks import forget_old_changes
+from kapelle.kernel.clock import utc_now
 from kapelle.kernel.tenancy import workspace_scope
 
 if TYPE_CHECKING:
@@ -96,3 +99,32 @@ def test_a_neighbor_sees_nothing(api: Api, neighbor_api: Api) -> None:
     assert neighbor_api.get("/orders")["items"] == []
     assert neighbor_api.get("/products")["items"] == []
     neighbor_api.get("/orders/A-1", status=404)
+
+
+def test_changes_of_products_are_a_stream(api: Api) -> None:
+    for product in ({"price": "10", "stock": 3}, {"price": "8"}, {"price": "8", "stock": 0}, {"stock": 5}):
+        api.post("/products", {"external_id": "A", **product})
+    api.post("/products", {"external_id": "B", "currency": "USD", "price": "5"})
+    api.post("/products", {"external_id": "B", "currency": "EUR", "price": "4"})
+    page = api.get("/product-changes?limit=4")
+    assert [item["kind"] for item in page["items"]] == ["new", "price_drop", "out_of_stock", "back_in_stock"]
+    assert (page["items"][1]["previous_price"], page["items"][1]["percent"]) == ("10.0000", "-20.00")
+    rest = api.get(f"/product-changes?cursor={page['next_cursor']}")
+    assert [(item["product_external_id"], item["kind"]) for item in rest["items"]] == [("B", "new")]
+    api.post("/products", {"external_id": "B", "price": "6"})
+    later = api.get(f"/product-changes?cursor={rest['next_cursor']}")
+    assert [item["kind"] for item in later["items"]] == ["price_rise"]
+    assert [item["kind"] for item in api.get("/product-changes?kind=price_drop")["items"]] == ["price_drop"]
+    forget_old_changes(utc_now() + timedelta(days=89))
+    assert len(api.get("/product-changes")["items"]) == 6
+    forget_old_changes(utc_now() + timedelta(days=91))
+    assert api.get("/product-changes")["items"] == []
+
+
+def test_products_are_found_by_the_beginning_of_their_id(api: Api) -> None:
+    for number in ("AB1", "AB2", "AC", "B"):
+        api.post("/products", {"external_id": number, "group_external_id": number[0], "category_external_id": "x"})
+    assert [item["external_id"] for item in api.get("/products?prefix=AB")["items"]] == ["AB1", "AB2"]
+    assert len(api.get("/products?group=A")["items"]) == 3
+    assert len(api.get("/products?category=x")["items"]) == 4
+    assert api.get("/categories")["items"] == []

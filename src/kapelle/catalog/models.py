@@ -59,8 +59,9 @@ class Product(TenantModel):
 
 
 class ProductChange(TenantModel):
-    """What happened to a product, for those who wait for it; kept for a while. Ids grow in the order of commits."""
+    """What happened to a product, for those who wait for it; kept for a while. Batches grow in the order of commits."""
 
+    batch_id = models.BigIntegerField()
     product_external_id = models.TextField()
     kind = models.CharField(max_length=20)  # contracts.ChangeKind
     at = models.DateTimeField()
@@ -75,7 +76,7 @@ class ProductChange(TenantModel):
     class Meta:
         db_table = "product_changes"
         indexes = [
-            models.Index(fields=["workspace_id", "id"], name="product_changes_stream"),
+            models.Index(fields=["workspace_id", "batch_id", "id"], name="product_changes_stream"),
             models.Index(fields=["workspace_id", "product_external_id", "id"], name="product_changes_product"),
             models.Index(fields=["workspace_id", "at"], name="product_changes_age"),
         ]

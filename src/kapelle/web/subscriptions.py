@@ -19,6 +19,7 @@ from kapelle.catalog.actions.projection import NAMES as ORDER_EVENTS
 from kapelle.catalog.actions.projection import OrderProjection
 from kapelle.catalog.queries.exporting import OrdersExporter, ProductsExporter
 from kapelle.catalog.queries.mirror import MIRRORS as CATALOG_MIRRORS
+from kapelle.catalog.tasks import FORGET_OLD_CHANGES
 from kapelle.customers.actions import EventResolver, ProfileProjection
 from kapelle.customers.actions.consents import CONSENT_EVENTS, ConsentEar, FirstVisitGate, TrackingGate
 from kapelle.customers.actions.contact_points import ContactProjection
@@ -86,6 +87,7 @@ CHORES: tuple[Chore, ...] = (
     REQUEUE_STALLED_CAMPAIGNS,
     REQUEUE_STALLED_ERASURES,
     FIND_DUPLICATES,
+    FORGET_OLD_CHANGES,
 )
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), MergesImporter(), ProductsImporter(), OrdersImporter())

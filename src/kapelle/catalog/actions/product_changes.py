@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from kapelle.catalog.contracts import ChangeKind
 from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.ids import uuid7
+from kapelle.kernel.tenancy import current_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from kapelle.events.contracts import OpenBatch
 
@@ -19,10 +21,14 @@ Image = dict[str, Any]
 _HUNDREDTH = Decimal("0.01")
 _MOST = Decimal(9_999_999)
 _INSERT = """
-    INSERT INTO product_changes (workspace_id, at, source, id, product_external_id, kind, price, previous_price,
-        percent, currency)
-    SELECT %b, %b, %b, * FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::numeric[], %b::numeric[], %b::numeric[],
-        %b::text[])
+    INSERT INTO product_changes (workspace_id, batch_id, at, source, id, product_external_id, kind, price,
+        previous_price, percent, currency)
+    SELECT %b, %b, %b, %b, * FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::numeric[], %b::numeric[],
+        %b::numeric[], %b::text[])
+"""
+_FORGET = """
+    DELETE FROM product_changes WHERE id IN (
+        SELECT id FROM product_changes WHERE workspace_id = %b AND at < %b ORDER BY at LIMIT 5000)
 """
 
 
@@ -30,7 +36,12 @@ def record_product_changes(batch: OpenBatch, pairs: Sequence[tuple[Image | None,
     """Note what the change from the first image to the second (None: there was none) means to those who wait."""
     rows = [(uuid7(), *row) for before, after in pairs for row in _rows(before, after)]
     if rows:
-        bulk_cursor().execute(_INSERT, [batch.workspace_id, batch.now, batch.source, *columns(rows, 7)])
+        bulk_cursor().execute(_INSERT, [batch.workspace_id, batch.id, batch.now, batch.source, *columns(rows, 7)])
+
+
+def forget_changes(*, before: datetime) -> bool:
+    """Delete some of the changes from before this moment; False when none is left."""
+    return bool(bulk_cursor().execute(_FORGET, [current_workspace(), before]).rowcount)
 
 
 def _rows(before: Image | None, after: Image) -> Iterator[tuple[Any, ...]]:

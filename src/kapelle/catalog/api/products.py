@@ -9,19 +9,48 @@ from ninja import Router
 
 from kapelle.catalog.actions.editing import save_product
 from kapelle.catalog.api.caller import actor_of, key_of, source_of
-from kapelle.catalog.contracts import ProductDraft
-from kapelle.catalog.queries.products import get_product, list_products
-from kapelle.catalog.schemas.products import ProductIn, ProductOut
+from kapelle.catalog.contracts import ChangeKind, ProductDraft
+from kapelle.catalog.queries.products import get_product, list_categories, list_product_changes, list_products
+from kapelle.catalog.schemas.products import CategoryOut, ChangeOut, ProductIn, ProductOut
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.pagination import Page, clamp_limit
 
 router = Router()
 
 
-@router.get("/products", response=Page[ProductOut], summary="List products")
-def get_products(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:
-    """By the shop's id."""
-    items, following = list_products(cursor, clamp_limit(limit))
+@router.get("/products", response=Page[ProductOut], summary="List or search products")
+def get_products(
+    request: HttpRequest,
+    prefix: str = "",
+    category: str | None = None,
+    group: str | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
+) -> Any:
+    """By the shop's id: all, those whose id begins so, those of a category, the variants of a group."""
+    items, following = list_products(cursor, clamp_limit(limit), prefix=prefix, category=category, group=group)
+    return {"items": items, "next_cursor": following}
+
+
+@router.get("/product-changes", response=Page[ChangeOut], summary="Read the stream of changes of products")
+def get_changes(
+    request: HttpRequest,
+    kind: ChangeKind | None = None,
+    product: str | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
+) -> Any:
+    """Oldest first. `next_cursor` is never null: come back with it for what has happened since."""
+    items, following = list_product_changes(cursor, clamp_limit(limit), kind=kind, product=product)
+    return {"items": items, "next_cursor": following}
+
+
+@router.get("/categories", response=Page[CategoryOut], summary="List categories")
+def get_categories(
+    request: HttpRequest, parent: str | None = None, cursor: str | None = None, limit: int | None = None
+) -> Any:
+    """All, or those right below `parent`; an empty parent gives the roots."""
+    items, following = list_categories(cursor, clamp_limit(limit), parent=parent)
     return {"items": items, "next_cursor": following}
 
 

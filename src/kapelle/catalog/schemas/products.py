@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from ninja import Schema
 
@@ -53,3 +54,25 @@ class ProductOut(Schema):
     attributes: dict[str, Any]
     source: str
     updated_at: datetime
+
+
+class CategoryOut(Schema):
+    """A place in the shop's tree; a root has no parent."""
+
+    external_id: str
+    name: str
+    parent_external_id: str
+
+
+class ChangeOut(Schema):
+    """What happened to a product; `percent` is of the previous price, below zero for a drop."""
+
+    id: UUID
+    product_external_id: str
+    kind: str
+    at: datetime
+    price: Decimal | None
+    previous_price: Decimal | None
+    percent: Decimal | None
+    currency: str
+    source: str

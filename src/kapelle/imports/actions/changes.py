@@ -84,3 +84,14 @@ def forget_changes(*, table: str, row_ids: Sequence[UUID]) -> int:
             [table, list(row_ids)],
         )
         return cursor.rowcount
+
+
+def add_entities(*, job_id: UUID, counts: Mapping[str, int]) -> None:
+    """Add to what the job's report says of things, from its last phase."""
+    with bulk_cursor() as cursor:
+        for name, count in counts.items():
+            cursor.execute(
+                "UPDATE import_jobs SET entities = entities || jsonb_build_object(%s::text,"
+                " coalesce((entities ->> %s)::bigint, 0) + %s::bigint) WHERE id = %s",
+                [name, name, count, job_id],
+            )

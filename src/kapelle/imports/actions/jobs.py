@@ -13,7 +13,7 @@ from procrastinate.contrib.django import app
 from kapelle.accounts.actions import record_audit
 from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.imports.actions.mapping import SAMPLE_ROWS, complete_mapping, decode_mapping, guess_mapping
-from kapelle.imports.actions.reading import CsvFile, CsvFormat, detect_format
+from kapelle.imports.actions.reading import FEED, CsvFormat, detect_format, open_rows
 from kapelle.imports.actions.unpacking import unpack
 from kapelle.imports.contracts import ImportContext, JobInfo, JobStatus, Mapping, get_importer
 from kapelle.imports.models import ImportJob
@@ -62,6 +62,8 @@ def create_job(
         form = detect_format(path, encoding=encoding, delimiter=delimiter)
         header, sample = read_sample(path, form)
         chosen, notes = _choose_mapping(kind, mapping, header, sample)
+        if form == FEED and chosen.feed is None:
+            chosen = msgspec.structs.replace(chosen, feed=source_name or file_name or path.name)
         job = ImportJob(
             id=job_id,
             workspace_id=workspace_id,
@@ -170,7 +172,7 @@ def keep_upload(file: BinaryIO, *, job_id: UUID) -> Path:
 
 def read_sample(path: Path, form: CsvFormat) -> tuple[list[str], list[list[str]]]:
     """The header and the first sound rows."""
-    with CsvFile(path, form) as file:
+    with open_rows(path, form) as file:
         return file.header, [row.cells for row in islice(file, SAMPLE_ROWS) if row.problem is None]
 
 
@@ -187,4 +189,5 @@ def make_context(job: ImportJob, now: datetime) -> ImportContext:
         mapping=mapping,
         currency=mapping.currency or workspace.currency,
         timezone=mapping.timezone or workspace.timezone,
+        is_complete=job.is_read,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
 from kapelle.imports.actions.encodings import DECODE_ERRORS, UNDECODABLE, check_encoding, detect_encoding
+from kapelle.imports.actions.feeds import FeedFile, is_feed
 from kapelle.imports.contracts import NotReadable
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ class CsvFormat:
     delimiter: str
 
 
+FEED = CsvFormat("xml", "")
+
+
+def open_rows(path: Path, form: CsvFormat) -> CsvFile | FeedFile:
+    """The file's rows, whatever its form."""
+    return FeedFile(path, Row) if form == FEED else CsvFile(path, form)
+
+
 @dataclass(slots=True)
 class Row:
     """One record of the file. `problem` names why it cannot be used: (code, reason), or None."""
@@ -46,6 +55,8 @@ class Row:
 
 def detect_format(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> CsvFormat:
     """What was given is kept, the rest is found from the file; raises NotReadable."""
+    if path.is_file() and is_feed(path):
+        return FEED
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise NotReadable(f"{delimiter!r} cannot be a delimiter: give one character, such as ';' or a tab.")
     if not path.is_file() or not path.stat().st_size:

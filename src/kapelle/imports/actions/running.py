@@ -17,7 +17,7 @@ from django.db import DataError, IntegrityError, OperationalError, connection
 from kapelle.imports.actions.changes import drop_marks
 from kapelle.imports.actions.error_file import append_errors
 from kapelle.imports.actions.jobs import make_context
-from kapelle.imports.actions.reading import CsvFile, CsvFormat, Row
+from kapelle.imports.actions.reading import CsvFormat, Row, open_rows
 from kapelle.imports.contracts import (
     ChunkOutcome,
     Importer,
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
     from uuid import UUID
+
+    from kapelle.imports.actions.feeds import FeedFile
+    from kapelle.imports.actions.reading import CsvFile
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +158,7 @@ class _Run:
             return
         job = self.job
         context = make_context(job, self.clock())
-        with CsvFile(Path(job.file_path), CsvFormat(job.encoding, job.delimiter)) as file:
+        with open_rows(Path(job.file_path), CsvFormat(job.encoding, job.delimiter)) as file:
             at = {name: index for index, name in enumerate(file.header)}
             columns = {target: at[name] for name, target in context.mapping.columns.items()}
             parse = self.importer.parser(context, columns)
@@ -167,7 +170,7 @@ class _Run:
         if not self.job.cancel_requested:
             self._save(rows_total=job.rows_read, is_read=True, bytes_read=job.bytes_total)
 
-    def _chunks(self, file: CsvFile, parse: Callable[[list[str]], Any]) -> Iterator[tuple[list[_Item], int]]:
+    def _chunks(self, file: CsvFile | FeedFile, parse: Callable[[list[str]], Any]) -> Iterator[tuple[list[_Item], int]]:
         """Parsed rows that are not in yet, and how far the file was read with each chunk. Touches no database."""
         done, limit = self.job.rows_read, self.job.row_limit
         chunk: list[_Item] = []
@@ -190,6 +193,7 @@ class _Run:
                 following = self.importer.finish(make_context(self.job, self.clock()), self.job.finishing)
                 if following is None:
                     drop_marks(job_id=self.job_id)
+                    self.job.refresh_from_db(fields=["entities"], from_queryset=ImportJob.objects.all())
                     break
                 self._update(finishing=following)
         status = JobStatus.CANCELED if self.job.cancel_requested and not self.job.is_read else JobStatus.DONE

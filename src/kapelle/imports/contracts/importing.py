@@ -62,6 +62,10 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     order_status: str = "completed"  # of orders without a status column
     return_prefix: str = "C"  # an order number "C" + digits is a cancellation; "" switches this off
     phone_region: str | None = None  # "DE": the country of telephone numbers without a country code
+    feed: str | None = None  # products: the file is all that this feed has; what it lacks is withdrawn ("": it is not)
+    withdraw_limit: float | None = (
+        None  # the share of a feed's products that may go at once; the workspace's by default
+    )
     attribute_types: dict[str, str] = {}  # {"points": "number"}; text by default
 
 
@@ -86,6 +90,7 @@ class ImportContext:
     mapping: Mapping
     currency: str
     timezone: str
+    is_complete: bool = False  # all rows are in
 
 
 @dataclass(frozen=True, slots=True)
