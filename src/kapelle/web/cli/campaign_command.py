@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from kapelle.accounts.queries import get_workspace
-from kapelle.campaigns.actions import create_campaign, parts_of, send_test, start_campaign
+from kapelle.campaigns.actions import create_campaign, parts_of, send_test, start_campaign, steer_campaign
 from kapelle.campaigns.queries import get_campaign, list_campaigns, read_report
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.tenancy import workspace_scope
 from kapelle.messaging.actions import arm as arm_sending
 from kapelle.messaging.actions import preview_mail
+from kapelle.messaging.contracts import MailingState
 from kapelle.messaging.queries import find_customer
 from kapelle.web.cli.installation import open_installation
 
@@ -26,7 +27,7 @@ _for_whom = click.option("--as", "identifier", help="Whose facts to use, such as
 
 @click.group()
 def command() -> None:
-    """Create, preview, test, send and read campaigns."""
+    """Create, preview, test, send, pause and read campaigns."""
 
 
 @command.command()
@@ -109,6 +110,38 @@ def send(workspace: str, campaign_id: UUID) -> None:
             workspace_id=get_workspace(workspace).id, campaign_id=campaign_id, now=utc_now(), actor=_ACTOR
         )
         click.echo(f"{info.name}: {info.state.value}. `kapelle campaign report` shows how far it is.")
+
+
+@command.command()
+@_workspace
+@click.argument("campaign_id", type=click.UUID)
+def pause(workspace: str, campaign_id: UUID) -> None:
+    """Stop handing over mails of CAMPAIGN_ID; what is on the wire at this moment still goes."""
+    _steer(workspace, campaign_id, MailingState.PAUSED)
+
+
+@command.command()
+@_workspace
+@click.argument("campaign_id", type=click.UUID)
+def resume(workspace: str, campaign_id: UUID) -> None:
+    """Go on with CAMPAIGN_ID."""
+    _steer(workspace, campaign_id, MailingState.RUNNING)
+
+
+@command.command()
+@_workspace
+@click.argument("campaign_id", type=click.UUID)
+def cancel(workspace: str, campaign_id: UUID) -> None:
+    """Stop CAMPAIGN_ID for good: what was not handed over is skipped."""
+    _steer(workspace, campaign_id, MailingState.CANCELED)
+
+
+def _steer(workspace: str, campaign_id: UUID, state: MailingState) -> None:
+    with open_installation():
+        info = steer_campaign(
+            workspace_id=get_workspace(workspace).id, campaign_id=campaign_id, state=state, now=utc_now(), actor=_ACTOR
+        )
+        click.echo(f"{info.name}: {info.state.value}.")
 
 
 @command.command()

@@ -11,7 +11,7 @@ from kapelle.accounts.queries import get_workspace
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.errors import Invalid
 from kapelle.kernel.tenancy import workspace_scope
-from kapelle.segments.actions import create_segment
+from kapelle.segments.actions import change_segment, create_segment, delete_segment
 from kapelle.segments.queries import get_segment, list_segments, preview_rule, segment_members
 from kapelle.web.cli.installation import open_installation
 
@@ -23,7 +23,7 @@ _PAGE = 500
 
 @click.group()
 def command() -> None:
-    """Create, preview and list segments. RULE is JSON, @FILE, or - for standard input."""
+    """Create, change, preview and list segments. RULE is JSON, @FILE, or - for standard input."""
 
 
 @command.command()
@@ -37,6 +37,35 @@ def create(workspace: str, name: str, rule: str) -> None:
             workspace_id=get_workspace(workspace).id, name=name, rule=_read(rule), now=utc_now(), actor="cli"
         )
         click.echo(str(made.id))
+
+
+@command.command()
+@click.option("--workspace", required=True)
+@click.option("--name", help="The new name.")
+@click.option("--rule", help="The new rule.")
+@click.argument("segment_id", type=click.UUID)
+def change(workspace: str, name: str | None, rule: str | None, segment_id: UUID) -> None:
+    """Change the name or the rule of the segment SEGMENT_ID."""
+    with open_installation():
+        info = change_segment(
+            workspace_id=get_workspace(workspace).id,
+            segment_id=segment_id,
+            name=name,
+            rule=None if rule is None else _read(rule),
+            now=utc_now(),
+            actor="cli",
+        )
+        click.echo(f"{info.name}: version {info.version}.")
+
+
+@command.command()
+@click.option("--workspace", required=True)
+@click.argument("segment_id", type=click.UUID)
+def delete(workspace: str, segment_id: UUID) -> None:
+    """Delete the segment SEGMENT_ID; what was sent to it stays."""
+    with open_installation():
+        delete_segment(workspace_id=get_workspace(workspace).id, segment_id=segment_id, now=utc_now(), actor="cli")
+        click.echo("Deleted.")
 
 
 @command.command()
