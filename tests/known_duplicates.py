@@ -92,9 +92,9 @@ def febrl(number: int, *, social: bool = True) -> Known:
 def made_shoppers(people: int) -> Known:
     """Our own shoppers."""
     rows, known = [], {}
-    for number, (person, record) in enumerate(shoppers(people)):
-        rows.append({"user_id": f"{number:08}", **{name: str(value or "") for name, value in record.items()}})
-        known.setdefault(str(person), []).append(f"{number:08}")
+    for number, (person, record) in enumerate(shoppers(people), start=1):
+        rows.append({"user_id": f"shopper-{number}", **{name: str(value or "") for name, value in record.items()}})
+        known.setdefault(str(person), []).append(f"shopper-{number}")
     return Known("shoppers", rows, _links(known))
 
 
