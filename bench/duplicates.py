@@ -42,6 +42,9 @@ EXACT = {
 BLOCKS = ("first_name", "last_name", "birth_date", "soc_sec_id", "address_1", "address")
 
 
+_MOST_PAIRS = 50  # a record, for a block: recordlinkage holds all pairs in memory
+
+
 def searched(known: Known, slug: str, runs: int) -> tuple[list[DuplicateRun], list[list[tuple[float, Link]]]]:
     """The set in a workspace of its own, searched so often, with a threshold low enough for the whole curve."""
     workspace = create_workspace(slug=slug, name=known.name, now=utc_now())
@@ -56,7 +59,7 @@ def searched(known: Known, slug: str, runs: int) -> tuple[list[DuplicateRun], li
 def ecm(known: Known) -> set[Link]:
     """recordlinkage as its guide has it: block, compare by Jaro-Winkler at 0.85, let ECM tell matches."""
     frame = pd.DataFrame(known.rows).set_index("user_id").replace("", None)
-    blocks = [name for name in BLOCKS if name in frame]
+    blocks = [name for name in BLOCKS if name in frame and _pairs(frame[name]) <= _MOST_PAIRS * len(frame)]
     index = recordlinkage.Index()
     for name in blocks:
         index.block(name)
@@ -69,6 +72,12 @@ def ecm(known: Known) -> set[Link]:
     features = compare.compute(index.index(frame), frame)
     matches = recordlinkage.ECMClassifier(binarize=0.5).fit_predict(features)
     return {(min(pair), max(pair)) for pair in matches}
+
+
+def _pairs(values: pd.Series[str]) -> int:
+    """How many pairs share a value."""
+    times = values.value_counts()
+    return int((times * (times - 1) // 2).sum())
 
 
 def others(known: Known) -> dict[str, dict[str, Any]]:
@@ -132,8 +141,8 @@ def main() -> None:
         for number in sets:
             for social in (True, False):
                 measure(febrl(number, social=social), options)
-        measure(made_shoppers(options.shoppers), options)
         hold(options)
+        measure(made_shoppers(options.shoppers), options)
 
 
 if __name__ == "__main__":
