@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0006_changes_in_order'),
+        ('catalog', '0005_orders_lists_feeds'),
     ]
 
     operations = [
