@@ -69,6 +69,8 @@ def rows_read(shop: UUID, owner: psycopg.Connection[Any]) -> RowsRead:
     owner.execute("ANALYZE customers, identifiers, events, orders, order_lines")
 
     def count(look_up: Callable[[], object], *, as_if_large: bool = False) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_force_next_flush()")  # what this connection read before is not the look-up's
         before = {name: (whole, some) for name, whole, some in owner.execute(_READ)}
         with workspace_scope(shop), connection.cursor() as cursor:
             if as_if_large:
