@@ -284,3 +284,10 @@ def test_events_made_on_the_server_are_recorded_with_their_registry(road: Road, 
         record_events(open_batch(source="campaign:1", now=now), events)
     assert road.rows("SELECT event_count FROM event_types WHERE name = 'Email Sent'") == [(3,)]
     assert road.rows("SELECT tables::text FROM batches WHERE source = 'campaign:1'") == [('{"events": 3}',)]
+
+
+def test_events_of_one_instant_in_one_request_keep_their_order(road: Road, now: datetime) -> None:
+    at = minutes(now, -5)
+    road.send(*(track(message, user="u1", at=at) for message in ("z", "a", "m")), track("b", user="u1"))
+    road.project()
+    assert road.rows("SELECT message_id FROM events ORDER BY occurred_at") == [("z",), ("a",), ("m",), ("b",)]

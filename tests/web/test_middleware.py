@@ -113,7 +113,7 @@ def test_operations_are_named_for_people_and_show_the_form_of_errors(database: s
         assert "application/problem+json" in operation["responses"]["default"]["content"]
 
 
-@pytest.mark.parametrize("place", ["kapelle.web.middleware.find_key", "kapelle.customers.api.list_customers"])
+@pytest.mark.parametrize("place", ["kapelle.web.middleware.find_key", "kapelle.customers.api.profiles.list_customers"])
 def test_a_database_that_is_away_is_said_so_and_when_to_try_again(
     api: Api, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +48,18 @@ def decode_row(row: InboxRow, keep_ip: KeepIp) -> tuple[list[Event], list[Quaran
     messages, rejected = decode_request(row.kind, row.body, row.receipt_id, row.received_at)
     events: list[Event] = []
     bad = [Quarantined(item.code, item.reason, row.received_at, item.message_id, item.body) for item in rejected]
-    for place, message in enumerate(messages):
-        occurred_at = _occurred_at(message, place)
+    told_at: Counter[datetime] = Counter()
+    for message in messages:
+        occurred_at = _occurred_at(message)
         if occurred_at is None:
             reason = "The event's time is before 1990 or more than a day ahead of the time at which it came."
             body = msgspec.json.encode(message)
             bad.append(Quarantined("timestamp_out_of_range", reason, row.received_at, message.message_id, body))
         else:
-            events.append(_event(message, occurred_at, row.source, context, keep_ip))
+            # What one request tells of one instant keeps its order by a microsecond each: SDKs count milliseconds.
+            after = timedelta(microseconds=told_at[occurred_at])
+            told_at[occurred_at] += 1
+            events.append(_event(message, occurred_at + after, row.source, context, keep_ip))
     return events, bad
 
 
@@ -122,16 +127,15 @@ def _identifiers(message: Message) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _occurred_at(message: Message, place: int) -> datetime | None:
-    """When it happened by our clock, or None if that cannot be. `place` is the event's in its request.
+def _occurred_at(message: Message) -> datetime | None:
+    """When it happened by our clock, or None if that cannot be.
 
     As in Segment: the time since sending is right even on a wrong clock, so received_at - (sentAt - timestamp).
-    Events of one request without a time of their own keep their order by a microsecond each.
     """
     received_at = message.received_at
     moment = message.timestamp or message.original_timestamp
     if moment is None:
-        return received_at + timedelta(microseconds=place)
+        return received_at
     try:
         if message.sent_at is not None:
             skew = received_at - message.sent_at
