@@ -53,7 +53,7 @@ def changes(importing: Importing) -> list[tuple[str, str]]:
 
 
 def test_a_yml_feed_in_windows_1251_with_all_its_fields(importing: Importing) -> None:
-    job = importing.run("products", yml(offer(1), offer(2, stock=-4)), source_name="main")
+    job = importing.run("products", yml(offer(1), offer(2, stock=-4)), origin="main")
     assert (job.rows_created, job.rows_failed, job.encoding) == (2, 0, "xml")
     product = stored(importing, "1")
     assert (product.name, product.price, product.old_price, product.currency) == ("Чайник 1", 1500, 2000, "RUB")
@@ -65,7 +65,7 @@ def test_a_yml_feed_in_windows_1251_with_all_its_fields(importing: Importing) ->
     with importing.scope():
         tree = set(Category.objects.values_list("external_id", "name", "parent_external_id"))
     assert tree == {("1", "Кухня", ""), ("2", "Чайники", "1")}
-    assert importing.run("products", yml(offer(1), offer(2)), source_name="main").rows_unchanged >= 3
+    assert importing.run("products", yml(offer(1), offer(2)), origin="main").rows_unchanged >= 3
 
 
 GOOGLE = """<?xml version="1.0"?>
@@ -82,7 +82,7 @@ ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.
 
 
 def test_google_merchant_as_rss_gzipped_and_as_atom(importing: Importing) -> None:
-    job = importing.run("products", gzip.compress(GOOGLE.encode()), source_name="google")
+    job = importing.run("products", gzip.compress(GOOGLE.encode()), origin="google")
     assert (job.rows_created, job.rows_failed) == (2, 0)
     product = stored(importing, "A")
     assert (product.name, product.description) == ("Kettle\xa0“Red”", "Boils <b>fast</b>")
@@ -94,7 +94,7 @@ def test_google_merchant_as_rss_gzipped_and_as_atom(importing: Importing) -> Non
         assert ("Home > Kitchen", "Kitchen", "Home") in Category.objects.values_list(
             "external_id", "name", "parent_external_id"
         )
-    assert importing.run("products", ATOM.encode(), source_name="atom").rows_updated == 1
+    assert importing.run("products", ATOM.encode(), origin="atom").rows_updated == 1
     assert (stored(importing, "A").url, stored(importing, "A").currency) == ("https://shop.test/a", "EUR")
 
 
@@ -110,8 +110,8 @@ def test_bad_offers_are_kept_with_their_reason_and_never_stop_the_good_ones(impo
         "<offer><name>Nobody</name><price>5</price></offer>",
         offer(7),
     ]
-    importing.run("products", yml(*(offer(n) for n in range(1, 8))), source_name="main")
-    job = importing.run("products", yml(*bad), source_name="main")
+    importing.run("products", yml(*(offer(n) for n in range(1, 8))), origin="main")
+    job = importing.run("products", yml(*bad), origin="main")
     assert job.status == JobStatus.DONE
     with importing.scope():
         errors = {item["row"] - 2: item["code"] for item in list_errors(job.id, limit=50)[0]}
@@ -124,10 +124,10 @@ def test_bad_offers_are_kept_with_their_reason_and_never_stop_the_good_ones(impo
 
 
 def test_what_a_feed_lacks_is_withdrawn_unless_it_is_too_much(importing: Importing) -> None:
-    importing.run("products", yml(*(offer(n) for n in range(10))), source_name="main")
-    importing.run("products", yml(offer("other")), source_name="other")
+    importing.run("products", yml(*(offer(n) for n in range(10))), origin="main")
+    importing.run("products", yml(offer("other")), origin="other")
     second = importing.run("products", yml(offer(0, 1000), offer(1, 1600), offer(2, stock=0), *map(offer, range(3, 9))),
-                           source_name="main")  # fmt: skip
+                           origin="main")  # fmt: skip
     assert second.entities["products_withdrawn"] == 1
     assert stored(importing, "9").is_available is False
     assert stored(importing, "other").is_withdrawn is False
@@ -137,11 +137,11 @@ def test_what_a_feed_lacks_is_withdrawn_unless_it_is_too_much(importing: Importi
     assert (drop.previous_price, drop.price, float(drop.percent or 0)) == (1500, 1000, -33.33)
 
     with pytest.raises(KapelleError) as caught:
-        importing.run("products", yml(offer(0, 900)), source_name="main")
+        importing.run("products", yml(offer(0, 900)), origin="main")
     assert caught.value.code == "feed_shrunk"
     assert (stored(importing, "0").price, stored(importing, "5").is_withdrawn) == (900, False)
 
-    back = importing.run("products", yml(offer(9), *map(offer, range(8))), source_name="main")
+    back = importing.run("products", yml(offer(9), *map(offer, range(8))), origin="main")
     assert ("9", "back_in_stock") in changes(importing)
     assert importing.undo(back).report["kept"] == []
     assert stored(importing, "9").is_withdrawn is True
@@ -163,9 +163,9 @@ def test_entities_are_refused_whatever_they_hold(importing: Importing, declared:
 
 @pytest.mark.parametrize("text", [yml(offer(1))[:-60], gzip.compress(yml(offer(1)) * 1)[:-9], b"<rss></rss>", b"<?xml"])
 def test_a_feed_that_breaks_off_withdraws_nothing(importing: Importing, text: bytes) -> None:
-    importing.run("products", yml(offer(1), offer(2)), source_name="main")
+    importing.run("products", yml(offer(1), offer(2)), origin="main")
     with pytest.raises(NotReadable):
-        importing.run("products", text, source_name="main")
+        importing.run("products", text, origin="main")
     assert stored(importing, "2").is_withdrawn is False
 
 

@@ -157,7 +157,7 @@ def test_a_job_is_worked_on_by_one_process_at_a_time(
 
 def test_a_file_goes_through_the_api_from_dry_run_to_undo(importing: Importing, api: Api) -> None:
     file = SimpleUploadedFile("people.csv", b"id,email\n1,a@example.org\n2,nobody\n")
-    fields = {"kind": "customers", "file": file, "dry_run": "true", "source_name": "the old shop"}
+    fields = {"kind": "customers", "file": file, "dry_run": "true", "origin": "the old shop"}
     answer = api.client.post("/api/v1/imports", fields)
     assert answer.status_code == 202, answer.content
     first = answer.json()

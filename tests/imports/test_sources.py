@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kapelle.accounts.contracts import WorkspaceInfo
     from kapelle.imports.contracts.sources import SourceInfo, SourceRunInfo
 
-COMMON = {"kind": "customers", "every_hours": 6, "origin": "the shop's till", "legal_basis": "contract"}
+COMMON = {"kind": "customers", "every_hours": 6, "origin": "the shop's till", "lawful_basis": "contract"}
 
 
 class Sourcing:
@@ -109,7 +109,7 @@ def test_a_file_at_an_address_comes_in_and_is_not_fetched_again_until_it_changes
     with workspace_scope(sourcing.workspace_id):
         job = ImportJob.objects.first()
     assert job is not None
-    assert (job.source_name, job.legal_basis, job.actor) == ("the shop's till", "contract", "source:till")
+    assert (job.origin, job.lawful_basis, job.actor) == ("the shop's till", "contract", "source:till")
 
 
 @pytest.mark.parametrize("header", [{"Last_Modified": "Sat, 21 Nov 2026 07:28:00 GMT"}, {}])
@@ -236,7 +236,7 @@ def test_a_source_names_its_origin_and_lawful_basis_and_a_schedule_that_makes_se
     place = {"protocol": "http", "url": "https://shop.example/people.csv"}
     for bad in (
         {"origin": " "},
-        {"legal_basis": ""},
+        {"lawful_basis": ""},
         {"every_hours": 0},
         {"every_hours": 5, "daily_at": "06:30"},
         {"every_hours": None, "daily_at": "25:00"},

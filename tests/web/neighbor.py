@@ -32,7 +32,7 @@ SOURCE = {
     "secret": MARK,
     "every_hours": 1,
     "origin": MARK,
-    "legal_basis": MARK,
+    "lawful_basis": "contract",
 }
 
 

@@ -64,7 +64,7 @@ BODIES: dict[str, Any] = {
         "place": {"protocol": "http", "url": "https://shop.example/people.csv"},
         "every_hours": 1,
         "origin": "mine",
-        "legal_basis": "consent",
+        "lawful_basis": "consent",
     },
     "PATCH /sources/{source_id}": {"name": "Stolen"},
     "DELETE /sources/{source_id}": None,

@@ -9,15 +9,17 @@ from zoneinfo import available_timezones
 
 from django.db import IntegrityError, transaction
 
-from kapelle.accounts.contracts import KeepIp, Scope, WorkspaceInfo
+from kapelle.accounts.contracts import KeepIp, LawfulBasis, Scope, WorkspaceInfo, check_origin
 from kapelle.accounts.models import ApiKey, AuditEntry, IdempotencyKey, Workspace
-from kapelle.accounts.queries import get_workspace_by_id, hash_secret
+from kapelle.accounts.queries import get_key, get_workspace_by_id, hash_secret
 from kapelle.kernel.errors import Conflict, Invalid, NotFound
 from kapelle.kernel.tenancy import workspace_scope
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
+
+    from kapelle.accounts.contracts import KeyInfo
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -73,8 +75,18 @@ def change_workspace(
     return get_workspace_by_id(workspace_id)
 
 
-def create_key(*, workspace_id: UUID, name: str, scope: Scope, now: datetime, actor: str) -> str:
+def create_key(
+    *,
+    workspace_id: UUID,
+    name: str,
+    scope: Scope,
+    now: datetime,
+    actor: str,
+    lawful_basis: LawfulBasis = LawfulBasis.NOT_STATED,
+    origin: str = "",
+) -> str:
     """Create a key and return its secret: the only time that it can be seen. Raises Invalid for an unusable name."""
+    origin = check_origin(origin)
     name = " ".join(name.split())
     if not 1 <= len(name) <= _MAX_NAME or "\0" in name:
         raise Invalid(f"A key's name has 1 to {_MAX_NAME} characters; it tells you later what the key is for.")
@@ -82,10 +94,37 @@ def create_key(*, workspace_id: UUID, name: str, scope: Scope, now: datetime, ac
     secret = f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
     with workspace_scope(workspace_id):
         row = ApiKey.objects.create(
-            name=name, scope=scope, prefix=secret[:8], secret_hash=hash_secret(secret), created_at=now
+            name=name,
+            scope=scope,
+            prefix=secret[:8],
+            secret_hash=hash_secret(secret),
+            lawful_basis=lawful_basis,
+            origin=origin,
+            created_at=now,
         )
-        record_audit(actor=actor, action="key.created", target=str(row.id), now=now, name=name, scope=scope)
+        details = {"name": name, "scope": scope, "lawful_basis": lawful_basis, "origin": origin}
+        record_audit(actor=actor, action="key.created", target=str(row.id), now=now, **details)
     return secret
+
+
+def change_key(
+    *,
+    workspace_id: UUID,
+    key_id: UUID,
+    now: datetime,
+    actor: str,
+    lawful_basis: LawfulBasis | None = None,
+    origin: str | None = None,
+) -> KeyInfo:
+    """Say on what grounds, and from where, data come in by this key; None stays as it is. Raises NotFound, Invalid."""
+    given = {"lawful_basis": lawful_basis, "origin": None if origin is None else check_origin(origin)}
+    changes = {name: value for name, value in given.items() if value is not None}
+    with workspace_scope(workspace_id):
+        before = get_key(key_id)
+        if any(getattr(before, name) != value for name, value in changes.items()):
+            ApiKey.objects.filter(id=key_id).update(**changes)
+            record_audit(actor=actor, action="key.changed", target=str(key_id), now=now, **changes)
+        return get_key(key_id)
 
 
 def revoke_key(*, workspace_id: UUID, key_id: UUID, now: datetime, actor: str) -> None:

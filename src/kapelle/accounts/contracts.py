@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from kapelle.kernel.errors import Invalid
+
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
@@ -17,6 +19,29 @@ class Scope(StrEnum):
     WRITE = "write"  # collect events, nothing else: the key that stands in a web page
     READ = "read"  # every GET of the product API
     ADMIN = "admin"  # everything
+
+
+class LawfulBasis(StrEnum):
+    """Why a source's personal data may be processed: the six grounds of GDPR's article 6."""
+
+    NOT_STATED = "not_stated"
+    CONSENT = "consent"
+    CONTRACT = "contract"
+    LEGAL_OBLIGATION = "legal_obligation"
+    VITAL_INTERESTS = "vital_interests"
+    PUBLIC_TASK = "public_task"
+    LEGITIMATE_INTERESTS = "legitimate_interests"
+
+
+_MAX_ORIGIN = 2000
+
+
+def check_origin(text: str) -> str:
+    """Where data come from, in somebody's own words; raises Invalid."""
+    text = text.strip()
+    if len(text) > _MAX_ORIGIN or "\0" in text:
+        raise Invalid(f"An origin has {_MAX_ORIGIN} characters at most.", field="origin")
+    return text
 
 
 class KeepIp(StrEnum):
@@ -49,6 +74,8 @@ class KeyInfo:
     name: str
     scope: Scope
     prefix: str
+    lawful_basis: LawfulBasis  # of what comes in by this key
+    origin: str
     created_at: datetime
     revoked_at: datetime | None
 

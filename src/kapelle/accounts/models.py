@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from kapelle.accounts.contracts import KeepIp, Scope
+from kapelle.accounts.contracts import KeepIp, LawfulBasis, Scope
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import TenantModel
 
@@ -32,6 +32,10 @@ class ApiKey(TenantModel):
     scope = models.CharField(max_length=10, choices=[(scope, scope) for scope in Scope])
     prefix = models.CharField(max_length=12)
     secret_hash = models.BinaryField(max_length=32, unique=True)
+    lawful_basis = models.CharField(
+        max_length=20, choices=[(basis, basis) for basis in LawfulBasis], default=LawfulBasis.NOT_STATED
+    )
+    origin = models.TextField(default="")  # where the data that come in by it are from, in words
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
 

@@ -6,11 +6,14 @@ import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from kapelle.accounts.contracts import KeepIp, KeyInfo, RememberedAnswer, Scope, WorkspaceInfo
+from django.db.models import Q
+
+from kapelle.accounts.contracts import KeepIp, KeyInfo, LawfulBasis, RememberedAnswer, Scope, WorkspaceInfo
 from kapelle.accounts.models import ApiKey, IdempotencyKey, Workspace
 from kapelle.kernel.errors import NotFound
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
 MAX_KEYS = 500
@@ -27,9 +30,29 @@ def find_key(secret: str) -> KeyInfo | None:
     return _key_info(row) if row else None
 
 
+def get_key(key_id: UUID) -> KeyInfo:
+    """The key of the open workspace; raises NotFound."""
+    row = ApiKey.objects.filter(id=key_id).first()
+    if row is None:
+        raise NotFound(f"There is no key {key_id} in this workspace.")
+    return _key_info(row)
+
+
 def list_keys() -> list[KeyInfo]:
     """The workspace's keys, newest first, revoked ones included."""
     return [_key_info(row) for row in ApiKey.objects.order_by("-created_at")[:MAX_KEYS]]
+
+
+def list_bringing_keys(
+    *, limit: int, after: tuple[datetime, UUID] | None = None, lawful_basis: LawfulBasis | None = None
+) -> list[KeyInfo]:
+    """Keys by which data come in, newest first, revoked ones included, from those that are older than `after`."""
+    rows = ApiKey.objects.exclude(scope=Scope.READ).order_by("-created_at", "-id")
+    if after:
+        rows = rows.filter(Q(created_at__lt=after[0]) | Q(created_at=after[0], id__lt=after[1]))
+    if lawful_basis:
+        rows = rows.filter(lawful_basis=lawful_basis)
+    return [_key_info(row) for row in rows[:limit]]
 
 
 def get_workspace(slug: str) -> WorkspaceInfo:
@@ -82,6 +105,8 @@ def _key_info(row: ApiKey) -> KeyInfo:
         name=row.name,
         scope=Scope(row.scope),
         prefix=row.prefix,
+        lawful_basis=LawfulBasis(row.lawful_basis),
+        origin=row.origin,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
     )

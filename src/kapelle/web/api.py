@@ -18,6 +18,7 @@ from kapelle.catalog.api import router as catalog
 from kapelle.channels.email.api import router as email
 from kapelle.customers.api import router as customers
 from kapelle.events.api import router as events
+from kapelle.imports.api import data_sources_router as data_sources
 from kapelle.imports.api import exports_router as exports
 from kapelle.imports.api import router as imports
 from kapelle.imports.api import sources_router as sources
@@ -145,6 +146,7 @@ ROUTERS: tuple[Router, ...] = (
     imports,
     exports,
     sources,
+    data_sources,
     segments,
     email,
     campaigns,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 router = Router(tags=["privacy"])
 
 _CHANNELS = ("email", "sms", "webpush", "mobilepush")
-_PROOFS = ("text_version", "text", "ip", "user_agent", "legal_basis")
+_PROOFS = ("text_version", "text", "ip", "user_agent", "lawful_basis")
 
 
 @router.get("/customers/{uuid:customer_id}/consents", response=list[EffectiveOut], summary="Get a customer's consents")

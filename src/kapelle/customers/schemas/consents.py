@@ -61,7 +61,7 @@ class ConsentIn(Schema, extra="forbid"):
     text: Note = ""
     ip: Word = ""
     user_agent: Note = ""
-    legal_basis: Word = ""
+    lawful_basis: Word = ""
 
 
 class ConsentsIn(Schema, extra="forbid"):

@@ -11,6 +11,7 @@ import msgspec
 from procrastinate.contrib.django import app
 
 from kapelle.accounts.actions import record_audit
+from kapelle.accounts.contracts import LawfulBasis, check_origin
 from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.imports.actions.mapping import SAMPLE_ROWS, complete_mapping, decode_mapping, guess_mapping
 from kapelle.imports.actions.reading import FEED, CsvFormat, detect_format, open_rows
@@ -45,8 +46,8 @@ def create_job(
     encoding: str | None = None,
     delimiter: str | None = None,
     file_name: str = "",
-    source_name: str = "",
-    legal_basis: str = "",
+    origin: str = "",
+    lawful_basis: LawfulBasis = LawfulBasis.NOT_STATED,
     job_id: UUID | None = None,
 ) -> JobInfo:
     """Look at the file, guess or check the mapping, and keep a job that waits to be run.
@@ -63,7 +64,7 @@ def create_job(
         header, sample = read_sample(path, form)
         chosen, notes = _choose_mapping(kind, mapping, header, sample)
         if form == FEED and chosen.feed is None:
-            chosen = msgspec.structs.replace(chosen, feed=source_name or file_name or path.name)
+            chosen = msgspec.structs.replace(chosen, feed=origin or file_name or path.name)
         job = ImportJob(
             id=job_id,
             workspace_id=workspace_id,
@@ -78,8 +79,8 @@ def create_job(
             mapping=msgspec.to_builtins(chosen),
             notes=notes,
             row_limit=row_limit,
-            source_name=source_name,
-            legal_basis=legal_basis,
+            origin=check_origin(origin),
+            lawful_basis=lawful_basis,
             actor=actor,
             created_at=now,
         )
@@ -111,8 +112,8 @@ def _keep(row: ImportJob) -> JobInfo:
             kind=row.kind,
             file=row.file_name,
             dry_run=row.is_dry_run,
-            source_name=row.source_name,
-            legal_basis=row.legal_basis,
+            origin=row.origin,
+            lawful_basis=row.lawful_basis,
         )
         return job_info(row)
 
@@ -134,8 +135,8 @@ def repeat_job(
         encoding=first.encoding,
         delimiter=first.delimiter,
         file_name=first.file_name,
-        source_name=first.source_name,
-        legal_basis=first.legal_basis,
+        origin=first.origin,
+        lawful_basis=LawfulBasis(first.lawful_basis),
     )
 
 

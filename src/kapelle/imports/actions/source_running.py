@@ -7,6 +7,7 @@ import shutil
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from kapelle.accounts.contracts import LawfulBasis
 from kapelle.imports.actions.connectors import open_connector
 from kapelle.imports.actions.jobs import create_job, queue_job
 from kapelle.imports.actions.running import alone
@@ -104,8 +105,8 @@ def _make_import(row: ImportSource, file: RemoteFile, path: Any, job_id: UUID, n
             encoding=row.encoding or None,
             delimiter=row.delimiter or None,
             file_name=file.name,
-            source_name=row.origin,
-            legal_basis=row.legal_basis,
+            origin=row.origin,
+            lawful_basis=LawfulBasis(row.lawful_basis),
             job_id=job_id,
         )
     except KapelleError as error:  # it is taken nevertheless: it comes again when it has changed

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from procrastinate.contrib.django import app
 
 from kapelle.accounts.actions import record_audit
+from kapelle.accounts.contracts import LawfulBasis, check_origin
 from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.imports.actions.encodings import check_encoding
 from kapelle.imports.actions.mapping import decode_mapping
@@ -37,7 +38,7 @@ _LEASE = timedelta(minutes=15)  # a look whose process died is made again after 
 _RETRY = timedelta(minutes=5)  # after the first failure; doubled by each further one
 _FIELDS = (
     "name", "kind", "place", "pattern", "every_hours", "daily_at", "mapping", "encoding", "delimiter", "origin",
-    "legal_basis", "is_paused",
+    "lawful_basis", "is_paused",
 )  # fmt: skip
 
 
@@ -88,19 +89,16 @@ def _save(
             row.save()
     except IntegrityError as error:
         raise Conflict(f"There is already a source {row.name!r}.") from error
-    details = {"name": row.name, "place": row.place, "legal_basis": row.legal_basis, "is_paused": row.is_paused}
+    details = {"name": row.name, "place": row.place, "lawful_basis": row.lawful_basis, "is_paused": row.is_paused}
     record_audit(actor=actor, action=action, target=str(row.id), now=now, **details)
     return source_info(row)
 
 
 def _check(row: ImportSource) -> None:
     """Raises SourceInvalid with the field, UrlRefused."""
-    get_importer(row.kind)
-    for field in ("name", "origin", "legal_basis"):
-        if not str(getattr(row, field) or "").strip():
-            raise SourceInvalid(
-                f"{field} must not be empty: imports make profiles of people who must be told.", field=field
-            )
+    if not row.name.strip():
+        raise SourceInvalid("name must not be empty.", field="name")
+    _check_grounds(row)
     if bool(row.every_hours) == bool(row.daily_at):
         raise SourceInvalid("Give either every_hours or daily_at.", field="every_hours")
     if row.every_hours and not 1 <= row.every_hours <= _MAX_HOURS:
@@ -122,6 +120,16 @@ def _check(row: ImportSource) -> None:
     elif not re.fullmatch(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+( .*)?", place.host_key.strip()):
         raise SourceInvalid("host_key is the server's public key, as `ssh-keyscan HOST` prints it.", field="place")
     row.place = msgspec.to_builtins(place)
+
+
+def _check_grounds(row: ImportSource) -> None:
+    row.origin = check_origin(row.origin)
+    if row.lawful_basis not in set(LawfulBasis):
+        raise SourceInvalid(f"lawful_basis is one of: {', '.join(LawfulBasis)}.", field="lawful_basis")
+    stated = {"origin": row.origin != "", "lawful_basis": row.lawful_basis != LawfulBasis.NOT_STATED}
+    for field, is_stated in stated.items():
+        if not is_stated and get_importer(row.kind).brings_people:
+            raise SourceInvalid(f"{field} must be stated: these files make profiles of people.", field=field)
 
 
 def next_run(row: ImportSource, *, now: datetime) -> datetime | None:

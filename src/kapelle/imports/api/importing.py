@@ -10,6 +10,7 @@ from django.http import FileResponse, HttpRequest
 from ninja import File, Form, Router, Status
 from ninja.files import UploadedFile
 
+from kapelle.accounts.contracts import LawfulBasis
 from kapelle.imports.actions.jobs import cancel_job, create_job, keep_upload, queue_job, repeat_job
 from kapelle.imports.actions.undoing import request_undo
 from kapelle.imports.contracts import MappingInvalid, list_importers
@@ -41,8 +42,8 @@ def post_import(
     dry_run: Form[bool] = False,  # a form field
     encoding: Form[str] = "",
     delimiter: Form[str] = "",
-    source_name: Form[str] = "",
-    legal_basis: Form[str] = "",
+    origin: Form[str] = "",
+    lawful_basis: Form[LawfulBasis] = LawfulBasis.NOT_STATED,
 ) -> Any:
     """Upload a CSV file (multipart). Without `mapping` the columns are guessed: make a dry run first and look."""
     key = _key(request)
@@ -59,8 +60,8 @@ def post_import(
         encoding=encoding or None,
         delimiter=delimiter or None,
         file_name=file.name or "",
-        source_name=source_name,
-        legal_basis=legal_basis,
+        origin=origin,
+        lawful_basis=lawful_basis,
         job_id=job_id,
     )
     queue_job(workspace_id=key.workspace_id, job_id=job.id)

@@ -83,7 +83,7 @@ def _given(payload: SourceChangeIn) -> dict[str, Any]:
         given.setdefault("daily_at", "")
     elif given.get("daily_at"):
         given.setdefault("every_hours", None)
-    texts = ("name", "pattern", "daily_at", "encoding", "delimiter", "origin", "legal_basis")
+    texts = ("name", "pattern", "daily_at", "encoding", "delimiter", "origin")
     return {name: "" if value is None and name in texts else value for name, value in given.items()}
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from kapelle.accounts.contracts import LawfulBasis
+
 
 class JobStatus(StrEnum):
     """Where an import job stands."""
@@ -164,8 +166,8 @@ class JobInfo:
     header: list[str]
     mapping: dict[str, Any]
     notes: list[str]
-    source_name: str
-    legal_basis: str
+    origin: str
+    lawful_basis: LawfulBasis
     actor: str
     rows_total: int | None
     rows_read: int
@@ -191,6 +193,7 @@ class Importer(Protocol):
     kind: str
     fields: tuple[TargetField, ...]
     chunk_rows: int
+    brings_people: bool  # whether its files must say on what grounds they may be used
     undo_order: tuple[str, ...]  # tables of its changes, in the order in which they must be taken back
 
     def parser(self, context: ImportContext, columns: dict[str, int]) -> Callable[[list[str]], Any]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from kapelle.accounts.contracts import LawfulBasis
+
 
 class SourceProtocol(StrEnum):
     """How the files are fetched."""
@@ -105,7 +107,7 @@ class SourceInfo:
     encoding: str
     delimiter: str
     origin: str
-    legal_basis: str
+    lawful_basis: LawfulBasis
     is_paused: bool
     next_run_at: datetime | None
     last_run_at: datetime | None

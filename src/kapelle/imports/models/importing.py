@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from kapelle.accounts.contracts import LawfulBasis
 from kapelle.imports.contracts import JobStatus
 from kapelle.kernel.tenancy import CompositeForeignKey, TenantModel, current_workspace
 
@@ -25,8 +26,10 @@ class ImportJob(TenantModel):
     notes = models.JSONField(default=list)  # what was guessed and might be wrong, in plain words
     row_limit = models.BigIntegerField(null=True)  # a dry run of the first rows only
 
-    source_name = models.TextField(default="")  # where the file came from, in the importer's words
-    legal_basis = models.TextField(default="")  # why these people's data may be processed
+    origin = models.TextField(default="")  # where these people's data come from, in words
+    lawful_basis = models.CharField(  # why they may be processed
+        max_length=20, choices=[(basis, basis) for basis in LawfulBasis], default=LawfulBasis.NOT_STATED
+    )
     actor = models.CharField(max_length=200)
 
     rows_total = models.BigIntegerField(null=True)  # known at the end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from kapelle.accounts.contracts import LawfulBasis
 from kapelle.kernel.tenancy import CompositeForeignKey, TenantModel
 
 
@@ -21,7 +22,9 @@ class ImportSource(TenantModel):
     encoding = models.CharField(max_length=40, default="")
     delimiter = models.CharField(max_length=1, default="")
     origin = models.TextField()  # where these people's data come from, in words
-    legal_basis = models.TextField()  # why they may be processed
+    lawful_basis = models.CharField(  # why they may be processed
+        max_length=20, choices=[(basis, basis) for basis in LawfulBasis], default=LawfulBasis.NOT_STATED
+    )
     is_paused = models.BooleanField(default=False)
     next_run_at = models.DateTimeField(null=True)
     last_run_at = models.DateTimeField(null=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from kapelle.accounts.contracts import LawfulBasis
 from kapelle.imports.contracts import JobInfo, JobStatus
 from kapelle.imports.models import ImportJob, ImportRowError
 from kapelle.kernel import config as kernel_config
@@ -85,8 +86,8 @@ def job_info(row: ImportJob) -> JobInfo:
         header=row.header,
         mapping=row.mapping,
         notes=row.notes,
-        source_name=row.source_name,
-        legal_basis=row.legal_basis,
+        origin=row.origin,
+        lawful_basis=LawfulBasis(row.lawful_basis),
         actor=row.actor,
         rows_total=row.rows_total,
         rows_read=row.rows_read,

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from django.db.models import Q
 
+from kapelle.accounts.contracts import LawfulBasis
 from kapelle.imports.contracts.sources import Place, SourceInfo, SourceRunInfo
 from kapelle.imports.models import ImportSource, SourceRun
 from kapelle.kernel import config as kernel_config
@@ -101,7 +102,7 @@ def source_info(row: ImportSource) -> SourceInfo:
         encoding=row.encoding,
         delimiter=row.delimiter,
         origin=row.origin,
-        legal_basis=row.legal_basis,
+        lawful_basis=LawfulBasis(row.lawful_basis),
         is_paused=row.is_paused,
         next_run_at=row.next_run_at,
         last_run_at=row.last_run_at,

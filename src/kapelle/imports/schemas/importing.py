@@ -8,6 +8,8 @@ from uuid import UUID
 
 from ninja import Schema
 
+from kapelle.accounts.contracts import LawfulBasis
+
 
 class ImportOut(Schema):
     """An import job. The four outcomes of rows add up to `rows_read`."""
@@ -22,8 +24,8 @@ class ImportOut(Schema):
     header: list[str]
     mapping: dict[str, Any]
     notes: list[str]
-    source_name: str
-    legal_basis: str
+    origin: str
+    lawful_basis: LawfulBasis
     actor: str
     rows_total: int | None
     rows_read: int

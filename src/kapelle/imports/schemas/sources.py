@@ -9,6 +9,8 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import Field, StringConstraints
 
+from kapelle.accounts.contracts import LawfulBasis
+
 Short = Annotated[str, StringConstraints(max_length=200)]
 Long = Annotated[str, StringConstraints(max_length=2000)]
 
@@ -31,7 +33,7 @@ class SourceChangeIn(Schema, extra="forbid"):
     encoding: Annotated[str, StringConstraints(max_length=40)] | None = None
     delimiter: Annotated[str, StringConstraints(max_length=1)] | None = None
     origin: Long | None = Field(None, description="where these people's data come from")
-    legal_basis: Long | None = Field(None, description="why they may be processed")
+    lawful_basis: LawfulBasis | None = Field(None, description="why they may be processed")
     is_paused: bool | None = None
 
 
@@ -45,7 +47,7 @@ class SourceIn(SourceChangeIn):
         ' "host_key", "folder"} or {"protocol": "s3", "endpoint", "bucket", "region", "prefix", "access_key"}'
     )
     origin: Long
-    legal_basis: Long
+    lawful_basis: LawfulBasis = LawfulBasis.NOT_STATED
 
 
 class SourceOut(Schema):
@@ -63,7 +65,7 @@ class SourceOut(Schema):
     encoding: str
     delimiter: str
     origin: str
-    legal_basis: str
+    lawful_basis: LawfulBasis
     is_paused: bool
     next_run_at: datetime | None
     last_run_at: datetime | None

@@ -92,7 +92,7 @@ class Statement:
     scope: Scope = field(default_factory=Scope)
     origin_id: UUID | None = None
     address: str = ""  # normalised by its channel
-    # text_version, text, text_hash, ip, user_agent, message_id, url, legal_basis: whatever is known
+    # text_version, text, text_hash, ip, user_agent, message_id, url, lawful_basis: whatever is known
     proof: dict[str, Any] = field(default_factory=dict)
 
     def checked(self) -> Statement:

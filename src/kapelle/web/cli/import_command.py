@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kapelle.accounts.contracts import LawfulBasis
 from kapelle.accounts.queries import get_workspace
 from kapelle.imports.actions.jobs import create_job
 from kapelle.imports.actions.running import run_job
@@ -47,8 +48,13 @@ def _add(kind: str, what: str) -> None:
     @click.option("--rows", type=int, help="A dry run of the first rows only.")
     @click.option("--encoding", help="Found from the file if it is not given.")
     @click.option("--delimiter", help="One character; found from the file if it is not given.")
-    @click.option("--source", "source_name", default="", help="Where the file comes from.")
-    @click.option("--legal-basis", default="", help="Why these people's data may be processed.")
+    @click.option("--origin", default="", help="Where these people's data come from.")
+    @click.option(
+        "--lawful-basis",
+        type=click.Choice(list(LawfulBasis)),
+        default=LawfulBasis.NOT_STATED,
+        help="Why these people's data may be processed.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print the final report as JSON.")
     def load(
         file: Path,
@@ -58,8 +64,8 @@ def _add(kind: str, what: str) -> None:
         rows: int | None,
         encoding: str | None,
         delimiter: str | None,
-        source_name: str,
-        legal_basis: str,
+        origin: str,
+        lawful_basis: str,
         as_json: bool,
     ) -> None:
         with open_installation():
@@ -75,8 +81,8 @@ def _add(kind: str, what: str) -> None:
                 row_limit=rows if dry_run else None,
                 encoding=encoding,
                 delimiter="\t" if delimiter in ("\\t", "tab") else delimiter,
-                source_name=source_name or file.name,
-                legal_basis=legal_basis,
+                origin=origin,
+                lawful_basis=LawfulBasis(lawful_basis),
             )
             if not map_file and not as_json:
                 _print_mapping(job)

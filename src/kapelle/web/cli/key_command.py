@@ -1,4 +1,4 @@
-"""`kapelle key`: create, list and revoke API keys."""
+"""`kapelle key`: create, change, list and revoke API keys."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kapelle.accounts.actions import create_key, revoke_key
-from kapelle.accounts.contracts import Scope
+from kapelle.accounts.actions import change_key, create_key, revoke_key
+from kapelle.accounts.contracts import LawfulBasis, Scope
 from kapelle.accounts.queries import get_workspace, list_keys
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.tenancy import workspace_scope
@@ -21,18 +21,48 @@ _ACTOR = "cli"
 
 @click.group()
 def command() -> None:
-    """Create, list and revoke API keys."""
+    """Create, change, list and revoke API keys."""
 
 
 @command.command()
 @click.option("--workspace", required=True, help="The workspace's short name.")
 @click.option("--name", required=True, help="What the key is for.")
 @click.option("--scope", type=click.Choice([scope.value for scope in Scope]), required=True)
-def create(workspace: str, name: str, scope: str) -> None:
+@click.option("--lawful-basis", type=click.Choice(list(LawfulBasis)), help="Why what comes in may be processed.")
+@click.option("--origin", default="", help="Where what comes in is from.")
+def create(workspace: str, name: str, scope: str, lawful_basis: str, origin: str) -> None:
     """Create a key and print it. It is shown this once; only its hash is kept."""
     with open_installation():
         info = get_workspace(workspace)
-        click.echo(create_key(workspace_id=info.id, name=name, scope=Scope(scope), now=utc_now(), actor=_ACTOR))
+        secret = create_key(
+            workspace_id=info.id,
+            name=name,
+            scope=Scope(scope),
+            now=utc_now(),
+            actor=_ACTOR,
+            lawful_basis=LawfulBasis(lawful_basis),
+            origin=origin,
+        )
+        click.echo(secret)
+
+
+@command.command()
+@click.option("--workspace", required=True)
+@click.option("--lawful-basis", type=click.Choice(list(LawfulBasis)), help="Why what comes in may be processed.")
+@click.option("--origin", help="Where what comes in is from.")
+@click.argument("key_id", type=click.UUID)
+def change(workspace: str, key_id: UUID, lawful_basis: str | None, origin: str | None) -> None:
+    """Say on what grounds, and from where, data come in by the key KEY_ID."""
+    with open_installation():
+        key = change_key(
+            workspace_id=get_workspace(workspace).id,
+            key_id=key_id,
+            now=utc_now(),
+            actor=_ACTOR,
+            lawful_basis=LawfulBasis(lawful_basis) if lawful_basis else None,
+            origin=origin,
+        )
+        click.echo(f"{key.prefix}…\t{key.lawful_basis}\t{key.origin}")
 
 
 @command.command("list")
@@ -42,7 +72,9 @@ def list_all(workspace: str) -> None:
     with open_installation(), workspace_scope(get_workspace(workspace).id):
         for key in list_keys():
             state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "live"
-            click.echo(f"{key.id}\t{key.prefix}…\t{key.scope.value}\t{state}\t{key.name}")
+            click.echo(
+                f"{key.id}\t{key.prefix}…\t{key.scope.value}\t{state}\t{key.name}\t{key.lawful_basis}\t{key.origin}"
+            )
 
 
 @command.command()

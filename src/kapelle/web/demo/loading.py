@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kapelle.accounts.actions import create_key, create_workspace
-from kapelle.accounts.contracts import Scope
+from kapelle.accounts.contracts import LawfulBasis, Scope
 from kapelle.accounts.queries import find_key, get_workspace
 from kapelle.imports.actions.jobs import create_job
 from kapelle.imports.actions.running import run_job
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 SLUG = "demo"
 WEEKS = 4  # of the first load: about 115,000 lines
-LEGAL_BASIS = "none needed: households without names; names and addresses under example.test are made up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +117,8 @@ def _import(workspace: WorkspaceInfo, kind: str, path: Path, mapping: dict[str, 
         now=utc_now(),
         actor=ACTOR,
         mapping=mapping,
-        source_name=SOURCE,
-        legal_basis=LEGAL_BASIS,
+        origin=SOURCE,
+        lawful_basis=LawfulBasis.LEGITIMATE_INTERESTS,
     )
     done = run_job(workspace_id=workspace.id, job_id=job.id, clock=utc_now)
     return (

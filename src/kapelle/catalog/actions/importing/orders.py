@@ -42,6 +42,7 @@ class OrdersImporter:
     kind = "orders"
     fields = ORDER_FIELDS
     chunk_rows = 3000
+    brings_people = True
     undo_order: tuple[str, ...] = (*UNDO_TABLES, *CUSTOMER_TABLES)
 
     def parser(self, context: ImportContext, columns: dict[str, int]) -> Callable[[list[str]], OrderRow]:

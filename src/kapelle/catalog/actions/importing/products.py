@@ -78,6 +78,7 @@ class ProductsImporter:
     kind = "products"
     fields = PRODUCT_FIELDS
     chunk_rows = 2000
+    brings_people = False
     undo_order: tuple[str, ...] = ("products",)
 
     def parser(self, context: ImportContext, columns: dict[str, int]) -> Callable[[list[str]], Any]:

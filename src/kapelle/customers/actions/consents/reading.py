@@ -46,7 +46,7 @@ NAMES = frozenset({SUBSCRIPTION_CHANGED, CONSENT_CHANGED, SEGMENT_UPDATED, UNSUB
 _A_MOMENT = timedelta(microseconds=1)
 _MAX_WORD = 100
 _MAX_SAID = 50  # of one event
-_PROOFS = ("text_version", "text_hash", "text", "form", "legal_basis", "source")
+_PROOFS = ("text_version", "text_hash", "text", "form", "lawful_basis", "source")
 _MAX_PROOF = 1_000
 _CHANNELS = {
     **dict.fromkeys(("email", "e-mail", "mail"), EMAIL),

@@ -39,6 +39,7 @@ class CustomersImporter:
     kind = "customers"
     fields = (*IDENTIFIER_FIELDS.values(), *PROFILE_FIELDS, OTHER_IDENTIFIERS, ATTRIBUTES)
     chunk_rows = 1500
+    brings_people = True
     undo_order: tuple[str, ...] = UNDO_TABLES
 
     def parser(self, context: ImportContext, columns: dict[str, int]) -> Callable[[list[str]], CustomerDraft]:

@@ -43,6 +43,7 @@ class MergesImporter:
         TargetField("loser", FieldType.TEXT, "who is merged in: an id or kind:value", ("merge",), required=True),
     )
     chunk_rows = 200
+    brings_people = True
     undo_order: tuple[str, ...] = ("identity_links",)
 
     def parser(self, context: ImportContext, columns: dict[str, int]) -> Callable[[list[str]], Named]:
