@@ -29,6 +29,8 @@ EXEMPT_TABLES = {
     "columnar_queue": "work list of the columnar writer; ids only",
     "columnar_state": "one row about the columnar engine; no customer data",
     "link_targets": "where a signed tracking link leads; read by the edge before any scope exists",
+    "telemetry_errors": "the installation's own errors: places in the code and counts, nothing that anybody wrote",
+    "telemetry_uses": "how often and how long the product's features are used: counts by day only",
     "django_migrations": "Django's own list of applied migrations",
     "procrastinate_*": "job queue; arguments are ids only",
 }

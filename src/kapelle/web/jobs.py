@@ -13,9 +13,14 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 
 from kapelle.kernel.row_security import APP_ROLE
+from kapelle.kernel.telemetry import COUNTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from threading import Event as Flag
+
+    from procrastinate import JobContext
+    from procrastinate.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +49,18 @@ async def _work(stop: Flag) -> None:
                 install_signal_handlers=False,
                 shutdown_graceful_timeout=_GRACE_SECONDS,
                 delete_jobs="successful",
+                task_middleware=[_measured],
             )
         )
         while not stop.is_set() and not worker.done():
             await asyncio.wait({worker}, timeout=_LOOK_SECONDS)
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=stop.is_set())
+
+
+def _measured(call_next: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
+    with COUNTS.measuring("job", str(context.job.task_name)):
+        return call_next()
 
 
 def _connection() -> dict[str, Any]:

@@ -41,6 +41,7 @@ from kapelle.imports.actions.personal_data import ImportData
 from kapelle.imports.contracts import register_audience, register_exporter, register_importer
 from kapelle.imports.tasks import CHORES as IMPORT_CHORES
 from kapelle.integrations.contracts import register_road
+from kapelle.kernel.telemetry import FORGET_OLD_TELEMETRY
 from kapelle.messaging.actions import ReceiptGate, ReceiptProjection, ReceiptResolver
 from kapelle.messaging.actions.personal_data import SendData
 from kapelle.privacy.actions import AnswerData, ConsentData, PersonalRows
@@ -88,6 +89,7 @@ CHORES: tuple[Chore, ...] = (
     REQUEUE_STALLED_ERASURES,
     FIND_DUPLICATES,
     FORGET_OLD_CHANGES,
+    FORGET_OLD_TELEMETRY,
 )
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), MergesImporter(), ProductsImporter(), OrdersImporter())

@@ -13,6 +13,7 @@ from kapelle.events.actions.deduplication import REMEMBERED
 from kapelle.events.actions.partitions import ensure_events_partitions, ensure_seen_messages_partition, week_of
 from kapelle.kernel.chores import Chore
 from kapelle.kernel.clock import utc_now
+from kapelle.kernel.telemetry import COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,8 @@ def run(stop: Flag, chores: Sequence[Chore]) -> None:
 def _do(chore: Chore, started: float) -> float:
     """Run it; returns when it is due next."""
     try:
-        chore.run(utc_now())
+        with COUNTS.measuring("chore", chore.name):
+            chore.run(utc_now())
     except Exception:  # one chore's trouble is not the others'
         logger.exception("the chore %s failed", chore.name)
         connection.close()

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, object]] = {
     "segment": ("create, preview and list segments", _APP),
     "campaign": ("create, send and read campaigns", _APP),
     "demo": ("load and look at the demo workspace", _APP),
+    "telemetry": ("show what this installation is used for, its errors and slow parts", _APP),
     "doctor": ("say in plain words what is wrong and how to mend it", _NO_DJANGO),
 }
 

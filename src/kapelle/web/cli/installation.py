@@ -6,13 +6,16 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
 import django
 import django.db
 from django.db import connection
 
 from kapelle.kernel import config as kernel_config
+from kapelle.kernel.clock import utc_now
 from kapelle.kernel.errors import KapelleError
 from kapelle.kernel.postgres import check_external, running
+from kapelle.kernel.telemetry import COUNTS, flush_quietly, is_fault
 from kapelle.web.database import database_settings
 
 if TYPE_CHECKING:
@@ -52,9 +55,25 @@ def open_installation() -> Iterator[Config]:
         connection.settings_dict.update(database_settings(config, role))  # a first start knows its address only now
         try:
             _check(config)
-            yield config
+            with _counted():
+                yield config
         finally:
             connection.close()
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """The command is one use in the installation's telemetry, written at its end."""
+    context = click.get_current_context(silent=True)
+    try:
+        with COUNTS.measuring("command", context.command_path if context else "kapelle"):
+            yield
+    except Exception as error:
+        if is_fault(error) and not isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort):
+            COUNTS.note_error(error, utc_now())
+        raise
+    finally:
+        flush_quietly(COUNTS, "command")
 
 
 def _check(config: Config) -> None:

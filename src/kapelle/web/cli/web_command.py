@@ -12,6 +12,7 @@ import waitress
 
 from kapelle.kernel import config as kernel_config
 from kapelle.kernel.clock import utc_now
+from kapelle.kernel.telemetry import watching
 from kapelle.privacy.actions import replay_erasures
 from kapelle.web.checks import refuse_unsafe_database
 from kapelle.web.wsgi import application
@@ -38,11 +39,12 @@ def command(listen: str | None, threads: int) -> None:
             raise click.ClickException(f"{folder} belongs to someone else; remove it or shorten KAPELLE_HOME.")
         address = {"unix_socket": str(config.web_socket), "unix_socket_perms": "600"}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    waitress.serve(
-        application,
-        threads=threads,
-        max_request_body_size=_MAX_BODY,
-        ident=None,
-        clear_untrusted_proxy_headers=False,  # the edge sets them; nobody else can reach the socket
-        **address,
-    )
+    with watching("web"):
+        waitress.serve(
+            application,
+            threads=threads,
+            max_request_body_size=_MAX_BODY,
+            ident=None,
+            clear_untrusted_proxy_headers=False,  # the edge sets them; nobody else can reach the socket
+            **address,
+        )

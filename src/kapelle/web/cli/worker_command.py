@@ -53,7 +53,8 @@ def command(role: str) -> None:
     start_django(chosen.database_role)
     importlib.import_module("kapelle.web.checks").refuse_unsafe_database(kernel_config.load())
     importlib.import_module("kapelle.privacy.actions").replay_erasures(now=utc_now())
-    importlib.import_module(chosen.module).run(stop, *_arguments(chosen))
+    with importlib.import_module("kapelle.kernel.telemetry").watching(role):
+        importlib.import_module(chosen.module).run(stop, *_arguments(chosen))
 
 
 def _arguments(role: Role) -> list[Any]:
