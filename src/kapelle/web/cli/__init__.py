@@ -61,7 +61,7 @@ def group() -> None:
 def main() -> None:
     """Run the command; an error meant for people is printed without a traceback, exit status 1."""
     try:
-        group()
+        group(prog_name="kapelle")  # also when started as a module, as by `kapelle up`
     except KapelleError as error:
         click.echo(f"kapelle: {error.message}", err=True)
         sys.exit(1)
