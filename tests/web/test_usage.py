@@ -74,8 +74,9 @@ def test_chores_are_counted_with_their_failures() -> None:
     assert _counted() == {("chore", "t.bad"): (1, 1), ("chore", "t.good"): (1, 0)}
 
 
-def test_jobs_are_counted(workspace: WorkspaceInfo) -> None:
+def test_jobs_are_counted(owner: Any, workspace: WorkspaceInfo) -> None:
     """The real worker runs one job, which finds that its import is not there."""
+    owner.execute("DELETE FROM procrastinate_jobs")  # what other tests have queued
     app.configure_task(RUN_TASK).defer(workspace_id=str(workspace.id), job_id=str(uuid4()))
     stop = Flag()
     worker = Thread(target=jobs.run, args=(stop,))
