@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,7 @@ class Yard:
         with suppress(AssertionError):
             self.columnar.kill()
         self.cluster.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def _know_key(self) -> bool:
         for edge in self.edges:
