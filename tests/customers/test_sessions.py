@@ -174,6 +174,7 @@ EVENTS = st.lists(
     st.tuples(MOMENTS, st.sampled_from(["/", "/a", "/?utm_source=x", "/?utm_source=y"]), st.sampled_from(["a1", "a2"])),
     min_size=1,
     max_size=12,
+    unique_by=lambda event: event[0],  # what one request tells of one instant keeps the request's order
 )
 
 

@@ -61,7 +61,15 @@ def test_a_neighbors_id_is_refused_by_the_composite_foreign_key(
         theirs = Customer.objects.create(batch_id=1, created_at=now, updated_at=now)
 
     with pytest.raises(IntegrityError, match="identifiers_customer"), workspace_scope(workspace.id):
-        Identifier.objects.create(kind="email", value="a@example.test", customer_id=theirs.id, first_seen_at=now)
+        Identifier.objects.create(
+            batch_id=1,
+            kind="email",
+            value="a@example.test",
+            customer_id=theirs.id,
+            first_seen_at=now,
+            is_origin=True,
+            is_moved=True,
+        )
 
 
 def test_an_inner_scope_gives_the_outer_one_back(
