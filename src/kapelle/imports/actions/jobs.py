@@ -191,4 +191,6 @@ def make_context(job: ImportJob, now: datetime) -> ImportContext:
         currency=mapping.currency or workspace.currency,
         timezone=mapping.timezone or workspace.timezone,
         is_complete=job.is_read,
+        lawful_basis=job.lawful_basis,
+        origin=job.origin,
     )

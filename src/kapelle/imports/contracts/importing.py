@@ -93,6 +93,8 @@ class ImportContext:
     currency: str
     timezone: str
     is_complete: bool = False  # all rows are in
+    lawful_basis: str = ""
+    origin: str = ""  # where the file's data come from, in words
 
 
 @dataclass(frozen=True, slots=True)

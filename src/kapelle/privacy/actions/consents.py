@@ -51,7 +51,7 @@ WITH said AS (
     RETURNING s.*
 )
 SELECT won.origin_id, won.address, won.purpose, won.channel, won.topic, won.brand, won.status, won.happened_at,
-       won.source, newest.origin_id, before.status
+       won.source, newest.origin_id, before.status, newest.id
 FROM won
 JOIN newest ON newest.key = won.digest
 LEFT JOIN consent_states before ON before.id = won.id
@@ -65,6 +65,7 @@ class ConsentChange:
     state: ConsentState
     origin_id: UUID | None
     before: Status | None
+    entry_id: UUID  # the ledger's line
 
     @property
     def is_news(self) -> bool:
@@ -104,10 +105,10 @@ def _row(statement: Statement) -> dict[str, Any]:
 
 
 def _change(row: tuple[Any, ...]) -> ConsentChange:
-    holder, address, purpose, channel, topic, brand, status, happened_at, source, origin_id, before = row
+    holder, address, purpose, channel, topic, brand, status, happened_at, source, origin_id, before, entry_id = row
     scope = Scope(purpose, channel, topic, brand)
     state = ConsentState(Holder(holder, address), scope, Status(status), happened_at, source)
-    return ConsentChange(state, origin_id, Status(before) if before else None)
+    return ConsentChange(state, origin_id, Status(before) if before else None, entry_id)
 
 
 def _follow(workspace_id: UUID, changes: Sequence[ConsentChange], now: datetime) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kapelle.imports.contracts import ImportContext
+    from kapelle.privacy.contracts import Scope, Status
 
 Convert = "Callable[[str], Any]"
 
@@ -34,6 +35,8 @@ class CustomerDraft:
     as_of: datetime  # the time of the facts: an older one never overwrites a newer one
     fields: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    consents: dict[Scope, Status] = field(default_factory=dict)
+    consented_at: datetime | None = None  # when they were said, if the row says so
 
 
 T, D = FieldType.TEXT, FieldType.DATETIME
@@ -119,6 +122,9 @@ PROFILE_FIELDS: tuple[TargetField, ...] = (
 )
 ATTRIBUTES = TargetField("attributes.*", T, "a custom field: attributes.favorite_size")
 OTHER_IDENTIFIERS = TargetField("identifier.*", T, "an identifier of a kind of your own: identifier.loyalty_card")
+
+CONSENTS = TargetField("consent.*", T, "a subscription: consent.email, consent.sms, consent.email.TOPIC")
+CONSENTED_AT = TargetField("consented_at", D, "when the row's subscriptions were granted or refused")
 
 _GENDERS = {
     **dict.fromkeys(("f", "female", "w", "woman", "ж", "жен", "женский", "женщина"), "female"),

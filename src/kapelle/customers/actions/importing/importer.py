@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from kapelle.customers.actions.importing.drafts import (
     ATTRIBUTES,
+    CONSENTED_AT,
+    CONSENTS,
     IDENTIFIER_FIELDS,
     OTHER_IDENTIFIERS,
     PROFILE_FIELDS,
@@ -21,11 +24,14 @@ from kapelle.customers.actions.importing.planning import (
     plan_customers,
     profile_of,
 )
-from kapelle.customers.actions.importing.undoing import UNDO_TABLES, undo_customers
+from kapelle.customers.actions.importing.subscriptions import News, Outlook, consent_reader, weigh_consents
+from kapelle.customers.actions.importing.undoing import CONSENT_LINES, UNDO_TABLES, undo_consents, undo_customers
 from kapelle.customers.actions.importing.writing import ensure_attributes, write_customers
 from kapelle.customers.actions.profiles import close_customers
 from kapelle.events.actions import open_batch
+from kapelle.imports.actions.changes import record_changes
 from kapelle.imports.contracts import ChunkOutcome, Difference, MappingInvalid, RowRejected
+from kapelle.privacy.actions import record_consents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,20 +43,22 @@ class CustomersImporter:
     """One row is one customer; any identifier finds them."""
 
     kind = "customers"
-    fields = (*IDENTIFIER_FIELDS.values(), *PROFILE_FIELDS, OTHER_IDENTIFIERS, ATTRIBUTES)
+    fields = (*IDENTIFIER_FIELDS.values(), *PROFILE_FIELDS, OTHER_IDENTIFIERS, ATTRIBUTES, CONSENTED_AT, CONSENTS)
     chunk_rows = 1500
     brings_people = True
-    undo_order: tuple[str, ...] = UNDO_TABLES
+    undo_order: tuple[str, ...] = (CONSENT_LINES, *UNDO_TABLES)
 
     def parser(self, context: ImportContext, columns: dict[str, int]) -> Callable[[list[str]], CustomerDraft]:
         if not any(name in IDENTIFIER_FIELDS or name.startswith("identifier.") for name in columns):
             raise MappingInvalid("No column is mapped to an identifier: user_id, email, phone or identifier.KIND.")
         parse = customer_parser(context, columns, PROFILE_FIELDS)
+        read_consents = consent_reader(context, columns)
 
         def parse_row(cells: list[str]) -> CustomerDraft:
             draft = parse(cells, context.started_at)
             if draft is None:
                 raise RowRejected("no_identifier", "the row has no identifier, so nobody can be found or made")
+            read_consents(cells, draft)
             return draft
 
         return parse_row
@@ -62,8 +70,13 @@ class CustomersImporter:
         ensure_attributes(batch, {name: context.mapping.attribute_types.get(name, "string") for name in names})
         written = write_customers(batch, drafts, job_id=context.job_id)
         close_customers(batch)
-        outcome = _count(rows, written.created, written.linked, written.changes)
+        whose = list(zip(written.origins, written.customers, strict=True))
+        outlook = weigh_consents(context, drafts, whose)
+        _record(context, outlook)
+        touched = written.linked | {one.place for one in outlook.news}
+        outcome = _count(rows, written.created, touched, written.changes)
         outcome.entities = {"customers_created": written.count_created, "customers_updated": written.count_updated}
+        outcome.entities |= _count_consents(outlook)
         return outcome
 
     def compare(self, context: ImportContext, rows: Sequence[ParsedRow]) -> ChunkOutcome:
@@ -77,7 +90,16 @@ class CustomersImporter:
             if (target := plan.targets[at])
         }
         lay_over(plan, drafts, layers, context.source)
-        outcome = _count(rows, created, plan.joining - created, plan.changes)
+        whose = [
+            (target.origin, target.customer) if (target := plan.targets[at]) else None for at in range(len(drafts))
+        ]
+        outlook = weigh_consents(context, drafts, whose)
+        touched = (plan.joining - created) | {one.place for one in outlook.news}
+        outcome = _count(rows, created, touched, plan.changes)
+        outcome.entities = _count_consents(outlook)
+        said: dict[int, list[News]] = defaultdict(list)
+        for one in outlook.news:
+            said[one.place].append(one)
         for at, row in enumerate(rows):
             kind, value = drafts[at].identifiers[0]
             what = f"customer {kind}:{value}"
@@ -86,16 +108,38 @@ class CustomersImporter:
                 outcome.differences.append(Difference(row.number, what, "identifiers", None, names))
             elif at not in created:
                 outcome.differences += _differences(row.number, what, plan.changes.get(at, []))
+            outcome.differences += [
+                Difference(row.number, what, one.field, one.before, one.statement.status) for one in said[at]
+            ]
         return outcome
 
     def finish(self, context: ImportContext, after: str) -> str | None:  # nothing is left to do
         return None
 
     def undo(self, context: ImportContext, changes: Sequence[Change]) -> UndoOutcome:
+        if changes[0].table == CONSENT_LINES:
+            return undo_consents(context, changes)
         return undo_customers(context, changes)
 
     def undo_events(self, context: ImportContext, limit: int) -> int:  # it makes no events
         return 0
+
+
+def _record(context: ImportContext, outlook: Outlook) -> None:
+    """Write what is news, and keep the ledger's lines for the undo."""
+    statements = [*(one.statement for one in outlook.news), *outlook.late]
+    changed = record_consents(workspace_id=context.workspace_id, statements=statements, now=context.now)
+    record_changes(
+        workspace_id=context.workspace_id,
+        job_id=context.job_id,
+        table=CONSENT_LINES,
+        rows=((change.entry_id, None) for change in changed),
+    )
+
+
+def _count_consents(outlook: Outlook) -> dict[str, int]:
+    counts = {"consents_changed": len(outlook.news), "refusals_kept": outlook.refusals_kept}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _drafts(rows: Sequence[ParsedRow]) -> list[CustomerDraft]:

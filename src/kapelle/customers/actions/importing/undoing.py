@@ -11,6 +11,7 @@ from kapelle.customers.actions.rules import load_rules
 from kapelle.events.actions import delete_from_columnar, open_batch
 from kapelle.imports.contracts import Change, UndoOutcome
 from kapelle.kernel.bulk import bulk_cursor
+from kapelle.privacy.actions.corrections import correct_consents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kapelle.events.contracts import OpenBatch
     from kapelle.imports.contracts import ImportContext
 
+CONSENT_LINES = "consent_entries"
 UNDO_TABLES = ("identity_links", "identifiers", "customers")
 
 # A customer that an import made goes only if nothing but the import has told of it, and nothing hangs on it.
@@ -63,6 +65,18 @@ def undo_customers(context: ImportContext, changes: Sequence[Change]) -> UndoOut
         outcome = _remove_created(batch, context, created)
     close_customers(batch)
     return outcome
+
+
+def undo_consents(context: ImportContext, changes: Sequence[Change]) -> UndoOutcome:
+    """Let hold again what held before the import, by further lines of the ledger."""
+    corrected, stay = correct_consents(
+        workspace_id=context.workspace_id,
+        entry_ids=[change.row_id for change in changes],
+        source=f"undo:{context.job_id}",
+        now=context.now,
+    )
+    kept = [_kept(CONSENT_LINES, entry_id, "a refusal stays: nothing was said before it") for entry_id in stay]
+    return UndoOutcome({"consents_corrected": corrected}, kept)
 
 
 def _unlink(batch: OpenBatch, context: ImportContext, strong: list[UUID]) -> UndoOutcome:
