@@ -83,7 +83,7 @@ def weigh_consents(
         by_holder[state.holder][state.scope] = state
     erased = find_erased_suppressions((one.scope.channel, one.address) for _, one in said if one.address)
     news, late, kept = [], [], 0
-    for place, one in sorted(said, key=lambda pair: pair[1].order):
+    for place, one in sorted(said, key=lambda pair: pair[1].order[:2]):
         holding = by_holder[one.holder]
         known, verdict = holding.get(one.scope), judge(holding.values(), one.scope)
         is_refused = verdict is not None and verdict.status.is_refusal and drafts[place].consented_at is None
