@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-# Those of the lines that hold still, and beside each what its holder had said last from anywhere else.
 _SCOPE = "(purpose, channel, topic, brand) = (e.purpose, e.channel, e.topic, e.brand)"
+# Those of the lines that hold still, and beside each what its holder had said last from anywhere else.
+# OFFSET 0: looked up one by one, not by reading what all have said.
 _STILL_HOLDING = f"""
 SELECT e.id, e.origin_id, e.address, e.purpose, e.channel, e.topic, e.brand, e.status, e.happened_at,
        earlier.status, earlier.source, earlier.happened_at
-FROM consent_entries e
+FROM unnest(%(ids)b::uuid[]) asked (id)
+CROSS JOIN LATERAL (SELECT * FROM consent_entries WHERE id = asked.id OFFSET 0) e
 LEFT JOIN LATERAL (
     SELECT * FROM (
     SELECT * FROM consent_entries
@@ -32,13 +34,13 @@ LEFT JOIN LATERAL (
     ) told
     ORDER BY happened_at DESC, status = 'denied' DESC, status = 'withdrawn' DESC, digest DESC LIMIT 1
 ) earlier ON true
-WHERE e.workspace_id = %(workspace)b AND e.id = ANY(%(ids)b::uuid[]) AND CASE
+WHERE CASE
     WHEN e.address <> '' THEN EXISTS (
         SELECT FROM consent_states WHERE workspace_id = %(workspace)b AND address = e.address AND origin_id IS NULL
-        AND {_SCOPE} AND digest = e.digest)
+        AND {_SCOPE} AND digest = e.digest OFFSET 0)
     ELSE EXISTS (
         SELECT FROM consent_states WHERE workspace_id = %(workspace)b AND address = '' AND origin_id = e.origin_id
-        AND {_SCOPE} AND digest = e.digest)
+        AND {_SCOPE} AND digest = e.digest OFFSET 0)
     END
 """
 _A_MOMENT = timedelta(microseconds=1)

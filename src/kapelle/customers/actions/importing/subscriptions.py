@@ -53,7 +53,8 @@ class Outlook(NamedTuple):
 
 def consent_reader(context: ImportContext, columns: dict[str, int]) -> Callable[[list[str], CustomerDraft], None]:
     """A function that adds to a draft what its row says of consent. Raises MappingInvalid, and RowRejected by rows."""
-    wanted = [(_scope(name), at) for name, at in columns.items() if name.startswith(_PREFIX)]
+    named = sorted((at, name) for name, at in columns.items() if name.startswith(_PREFIX))
+    wanted = [(_scope(name), at) for at, name in named]
     moment = columns.get(CONSENTED_AT.name)
     when = converter(context, column_of(context, CONSENTED_AT.name), CONSENTED_AT.type) if moment is not None else None
 
