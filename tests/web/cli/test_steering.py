@@ -1,13 +1,15 @@
-"""Segments and campaigns are changed, paused and ended from the command line."""
+"""Keys, segments and campaigns are made, changed, paused and ended from the command line."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from click.testing import CliRunner
 
 from kapelle.web.cli.campaign_command import command as campaign
+from kapelle.web.cli.key_command import command as key
 from kapelle.web.cli.segment_command import command as segment
 
 if TYPE_CHECKING:
@@ -25,6 +27,12 @@ def run(command: click.Group, workspace: WorkspaceInfo, *words: str) -> str:
 
 def _rule(city: str) -> dict[str, Any]:
     return {"attribute": "city", "op": "eq", "value": city}
+
+
+@pytest.mark.parametrize(("words", "basis"), [([], "not_stated"), (["--lawful-basis", "consent"], "consent")])
+def test_a_key_is_made_with_its_lawful_basis_or_without(workspace: WorkspaceInfo, words: list[str], basis: str) -> None:
+    run(key, workspace, "create", "--name", "site", "--scope", "write", *words)
+    assert f"\tsite\t{basis}\t" in run(key, workspace, "list") + "\t"
 
 
 def test_a_segment_is_changed_and_deleted(workspace: WorkspaceInfo, api: Api) -> None:

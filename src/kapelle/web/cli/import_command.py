@@ -51,8 +51,8 @@ def _add(kind: str, what: str) -> None:
     @click.option("--origin", default="", help="Where these people's data come from.")
     @click.option(
         "--lawful-basis",
-        type=click.Choice(list(LawfulBasis)),
-        default=LawfulBasis.NOT_STATED,
+        type=click.Choice([basis.value for basis in LawfulBasis]),
+        default=LawfulBasis.NOT_STATED.value,
         help="Why these people's data may be processed.",
     )
     @click.option("--json", "as_json", is_flag=True, help="Print the final report as JSON.")

@@ -28,7 +28,13 @@ def command() -> None:
 @click.option("--workspace", required=True, help="The workspace's short name.")
 @click.option("--name", required=True, help="What the key is for.")
 @click.option("--scope", type=click.Choice([scope.value for scope in Scope]), required=True)
-@click.option("--lawful-basis", type=click.Choice(list(LawfulBasis)), help="Why what comes in may be processed.")
+@click.option(
+    "--lawful-basis",
+    type=click.Choice([basis.value for basis in LawfulBasis]),
+    default=LawfulBasis.NOT_STATED.value,
+    show_default=True,
+    help="Why what comes in may be processed.",
+)
 @click.option("--origin", default="", help="Where what comes in is from.")
 def create(workspace: str, name: str, scope: str, lawful_basis: str, origin: str) -> None:
     """Create a key and print it. It is shown this once; only its hash is kept."""
@@ -48,7 +54,11 @@ def create(workspace: str, name: str, scope: str, lawful_basis: str, origin: str
 
 @command.command()
 @click.option("--workspace", required=True)
-@click.option("--lawful-basis", type=click.Choice(list(LawfulBasis)), help="Why what comes in may be processed.")
+@click.option(
+    "--lawful-basis",
+    type=click.Choice([basis.value for basis in LawfulBasis]),
+    help="Why what comes in may be processed.",
+)
 @click.option("--origin", help="Where what comes in is from.")
 @click.argument("key_id", type=click.UUID)
 def change(workspace: str, key_id: UUID, lawful_basis: str | None, origin: str | None) -> None:
