@@ -17,10 +17,14 @@ from kapelle.imports.actions.sources import create_source
 from kapelle.imports.contracts.sources import SourceInvalid
 from kapelle.kernel.errors import Invalid, NotFound
 from kapelle.kernel.tenancy import workspace_scope
+from kapelle.web.cli.import_command import command as import_command
+from kapelle.web.cli.key_command import command as key_command
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
+
+    import click
 
     from imports.conftest import Importing
     from kapelle.accounts.contracts import WorkspaceInfo
@@ -157,3 +161,14 @@ def test_a_schedule_of_products_needs_no_grounds_and_one_of_people_does(
         with pytest.raises(SourceInvalid):
             make("customers", **stated)
     make("customers", origin="the shop", lawful_basis="consent")
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [(key_command, ["create", "--name=x", "--scope=write"]), (import_command, ["customers", __file__])],
+)
+def test_the_command_line_takes_the_words_of_the_api(command: click.Group, arguments: list[str]) -> None:
+    name, *given = arguments
+    for options, basis in (([], "not_stated"), (["--lawful-basis=public_task"], "public_task")):
+        context = command.commands[name].make_context(name, [*given, "--workspace=x", *options])
+        assert LawfulBasis(context.params["lawful_basis"]) == basis
