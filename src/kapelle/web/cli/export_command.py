@@ -81,7 +81,13 @@ def segment(segment_id: UUID, **options: Any) -> None:
 @command.command("all")
 @click.option("--workspace", required=True, help="The workspace's short name.")
 @click.option("--to", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), help="A folder.")
-@click.option("--format", "form", type=click.Choice(list(ExportFormat)), default=ExportFormat.CSV, show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([form.value for form in ExportFormat]),
+    default=ExportFormat.CSV.value,
+    show_default=True,
+)
 def everything(workspace: str, folder: Path, form: str) -> None:
     """Everything of a workspace, one file a kind, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
