@@ -1,4 +1,4 @@
-"""Events a second that one projector brings home alone: inbox, deduplication, identity, events, profiles.
+"""Events a second that one projector brings home alone, with every gate and projection that the product has.
 
 Requests of 20 events, customers known (or new with --new). Starts a PostgreSQL of its own in a temporary home, with the
 product's settings. Prints JSON.
@@ -23,11 +23,11 @@ from django.db import connections
 
 from harness import Size, arguments, database, report
 from kapelle.accounts.actions import create_workspace
-from kapelle.customers.actions import EventResolver, ProfileProjection
 from kapelle.events.tasks.projector import LOOPS, Projector, tune_process
 from kapelle.events.wire import COPY_HEADER, COPY_INBOX_SQL, COPY_TRAILER, pack_row
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.row_security import PROJECTOR_ROLE
+from kapelle.web.subscriptions import GATES, PROJECTIONS, RESOLVERS
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +73,7 @@ def drain(profile: bool) -> float:
     """Empty the inbox with as many loops as `kapelle worker projector` has; returns seconds."""
 
     def loop() -> None:
-        projector = Projector([EventResolver()], [ProfileProjection()])
+        projector = Projector(RESOLVERS, PROJECTIONS, gates=GATES)
         while projector.step():
             pass
         connections.close_all()

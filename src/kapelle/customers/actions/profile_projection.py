@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from django.db import transaction
 
 from kapelle.customers.actions.definitions import check_type, ensure_definitions
 from kapelle.customers.actions.profiles import (
@@ -52,6 +55,8 @@ _IS_NEW = {
     + (f" AND coalesce(i.facet->'{name}'->>1, '{BY_ADDRESS}') = '{BY_ADDRESS}'" if name in PLACES else "")
     for name in _CONTEXT_FIELDS
 }
+_REMEMBERED = 100_000
+_BELIEVED_SECONDS = 30.0
 _TOUCHED = "SELECT id FROM customers WHERE batch_id = %b"
 # Most events of a session show the same context: only those that show something new under their name are worth a write.
 _DIFFERENT = f"""
@@ -61,6 +66,32 @@ CROSS JOIN LATERAL (SELECT id, facet FROM identifiers WHERE id = n.id OFFSET 0) 
 WHERE {" OR ".join(f"({condition})" for condition in _IS_NEW.values())}
     OR n.first_at < coalesce((i.facet->'first_url'->>2)::timestamptz, 'infinity')
 """
+
+
+class ShownMemory:
+    """Contexts that this process has found to be in their origins' facets already: a session shows the same one again
+    and again. Believed for a while only, since other processes write facets too."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[UUID, tuple[int, datetime | None, float]] = OrderedDict()
+
+    def is_new(self, row: tuple[Any, ...]) -> bool:
+        """`row`: origin, the fields of its context, the time of its first page or None."""
+        known = self._known.get(row[0])
+        if known is None or known[0] != hash(row[1:-1]) or known[2] < time.monotonic():
+            return True
+        return row[-1] is not None and (known[1] is None or row[-1] < known[1])
+
+    def keep(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Remember rows that were found to say nothing new, once that is committed."""
+        until = time.monotonic() + _BELIEVED_SECONDS
+        for row in rows:
+            self._known[row[0]] = hash(row[1:-1]), row[-1], until
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+
+SHOWN = ShownMemory()
 
 
 class _Offer(NamedTuple):
@@ -199,10 +230,14 @@ def _offer_context(events: Sequence[Event], offers: dict[UUID, list[_Offer]]) ->
         if context
         for first in (earliest.get(origin_id),)
     ]
+    rows = [row for row in rows if SHOWN.is_new(row)]
     if not rows:
         return
-    found_rows = bulk_cursor().execute(_DIFFERENT, columns(rows, len(_CONTEXT_FIELDS) + 2), binary=True)
-    for (origin_id,) in found_rows.fetchall():
+    found_rows = bulk_cursor().execute(_DIFFERENT, columns(rows, len(_CONTEXT_FIELDS) + 2), binary=True).fetchall()
+    different = {row[0] for row in found_rows}
+    same = [row for row in rows if row[0] not in different]
+    transaction.on_commit(lambda: SHOWN.keep(same))
+    for origin_id in different:
         for name, value in shown[origin_id].items():
             _add(offers, latest[origin_id], name, value, source=BY_ADDRESS if name in PLACES else "")
         if first := earliest.get(origin_id):

@@ -22,7 +22,7 @@ INSERT INTO events (workspace_id, batch_id, id, origin_id, kind, name, occurred_
                     properties, context)
 SELECT %b, %b, id, origin_id, kind, name, occurred_at, received_at, message_id, source,
        properties::jsonb, context::jsonb
-FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[],
+FROM unnest(%t::uuid[], %t::uuid[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[],
             %b::text[], %b::text[], %b::text[])
      e (id, origin_id, kind, name, occurred_at, received_at, message_id, source, properties, context)
 """
@@ -48,8 +48,9 @@ def append_events(batch: OpenBatch, events: Sequence[Event]) -> None:
         [
             batch.workspace_id,
             batch.id,
-            [event.id for event in events],
-            [event.origin_id for event in events],
+            # Ids as array text: a fifth of the cost of dumping each.
+            "{" + ",".join([event.id.hex for event in events]) + "}",
+            "{" + ",".join([event.origin_id.hex if event.origin_id else "NULL" for event in events]) + "}",
             [event.kind for event in events],
             [event.name for event in events],
             [event.occurred_at for event in events],
