@@ -37,7 +37,7 @@ DELETE FROM identity_links WHERE workspace_id = %b AND kind = 2
   AND ((strong_id = %b AND weak_id = %b) OR (strong_id = %b AND weak_id = %b))
 """
 _SETTLE_MERGED = """
-UPDATE identity_reviews v SET resolved_at = %b, resolution = 'merged' FROM customers c, customers o
+UPDATE identity_reviews v SET resolved_at = %b, resolution = 'merge' FROM customers c, customers o
 WHERE v.workspace_id = %b AND v.resolved_at IS NULL AND v.customer_id = c.id AND v.other_customer_id = o.id
   AND coalesce(c.merged_into, c.id) = %b AND coalesce(o.merged_into, o.id) = %b
 """

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
 from kapelle.customers.contracts import BOT, BY_ADDRESS, FIRSTS, MAIN_COLUMNS, PERSONAL, PLACES, PROFILE_TEXTS
 from kapelle.events.actions import close_batch
-from kapelle.kernel.bulk import bulk_cursor
+from kapelle.kernel.bulk import bulk_cursor, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,6 +41,13 @@ FROM unnest(%b::uuid[], {", ".join(f"%b::{_TYPES[name]}[]" for name in FIELDS)},
      p (id, {", ".join(FIELDS)}, attributes, provenance)
 WHERE c.workspace_id = %b AND c.id = p.id
 """
+_CREATE = f"""
+INSERT INTO customers (workspace_id, batch_id, updated_at, id, created_at, is_identified, linked_until, attributes,
+                       provenance, {", ".join(TEXT_FIELDS)})
+SELECT %b, %b, %b, id, created_at, is_identified, linked_until, '{{}}', '{{}}'{", ''" * len(TEXT_FIELDS)}
+FROM unnest(%b::uuid[], %b::timestamptz[], %b::bool[], %b::timestamptz[])
+     c (id, created_at, is_identified, linked_until)
+"""
 _READ_FACETS = "SELECT id, facet::text FROM identifiers WHERE workspace_id = %b AND id = ANY(%b::uuid[])"
 _WRITE_FACETS = """
 UPDATE identifiers i SET facet = f.facet::jsonb FROM unnest(%b::uuid[], %b::text[]) f (id, facet)
@@ -58,6 +65,15 @@ _COUNT = """
 SELECT (SELECT count(*) FROM customers WHERE batch_id = %b),
        (SELECT count(*) FROM identifiers WHERE batch_id = %b AND is_origin AND is_moved)
 """
+
+
+class NewCustomer(NamedTuple):
+    """A row to be written; its profile is empty yet."""
+
+    id: UUID
+    created_at: datetime
+    is_identified: bool
+    linked_until: datetime | None
 
 
 @dataclass(slots=True)
@@ -124,6 +140,12 @@ class Profile:
         else:
             self.attributes[name[len(ATTRIBUTE) :]] = value
         self.provenance[name] = stamp
+
+
+def create_customers(batch: OpenBatch, rows: Sequence[NewCustomer]) -> None:
+    """Store customers whose founding identifiers are being stored too."""
+    if rows:
+        bulk_cursor().execute(_CREATE, [batch.workspace_id, batch.id, batch.now, *columns(rows, 4)])
 
 
 def load_profiles(workspace_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Profile]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kapelle.customers.actions.merging import Merge, write_journal
 from kapelle.customers.actions.people import Link, Outcome, People, StoredCustomer, root
-from kapelle.customers.actions.profiles import refold
+from kapelle.customers.actions.profiles import NewCustomer, create_customers, refold
 from kapelle.customers.actions.rules import is_blocked
 from kapelle.customers.contracts import LinkKind
 from kapelle.kernel.bulk import bulk_cursor, columns
@@ -50,16 +50,6 @@ WHERE i.workspace_id = %b AND i.id = ANY(%b::uuid[])
 _BARRIERS = """
 SELECT id, left_id, right_id FROM identity_barriers
 WHERE workspace_id = %b AND (left_id = ANY(%b::uuid[]) OR right_id = ANY(%b::uuid[]))
-"""
-_TEXT_COLUMNS = (
-    "external_id, email, phone, first_name, middle_name, last_name, gender, language, time_zone, country, region, city,"
-    " ip, device_type, screen, os, browser, browser_version, comment"
-)
-_FOUND = f"""
-INSERT INTO customers (workspace_id, batch_id, updated_at, id, created_at, is_identified, attributes, provenance,
-                       {_TEXT_COLUMNS})
-SELECT %b, %b, %b, id, created_at, false, '{{}}', '{{}}'{", ''" * (_TEXT_COLUMNS.count(",") + 1)}
-FROM unnest(%b::uuid[], %b::timestamptz[]) c (id, created_at)
 """
 _MOVE = """
 UPDATE identifiers i SET customer_id = m.home, is_moved = i.is_moved OR m.home IS DISTINCT FROM i.id, batch_id = %b
@@ -199,9 +189,7 @@ def _write(
     batch: OpenBatch, done: Replayed, nodes: Sequence[Node], founders: Sequence[Node], rules: IdentityRules
 ) -> None:
     cursor = bulk_cursor()
-    if founders:
-        rows = columns([(node.id, node.first_seen_at) for node in founders], 2)
-        cursor.execute(_FOUND, [batch.workspace_id, batch.id, batch.now, *rows])
+    create_customers(batch, [NewCustomer(node.id, node.first_seen_at, False, None) for node in founders])
     homes = {node.id: done.homes[id(done.people.person_of(node.pair))] for node in nodes}
     moved = [node for node in nodes if node.customer_id != homes[node.id]]
     pointed = [node for node in nodes if node.founded and (node.merged_into or node.id) != homes[node.id]]

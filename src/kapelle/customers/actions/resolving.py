@@ -21,6 +21,7 @@ from kapelle.customers.actions.links import (
 )
 from kapelle.customers.actions.merging import Merge, merge_customers
 from kapelle.customers.actions.people import Contradiction, Outcome, People, StoredCustomer
+from kapelle.customers.actions.profiles import NewCustomer, create_customers
 from kapelle.customers.actions.replaying import replay
 from kapelle.customers.actions.reviews import note_contradictions
 from kapelle.customers.actions.rules import load_rules, usable
@@ -61,16 +62,6 @@ JOIN identity_barriers b ON b.workspace_id = %b AND b.left_id = f.id
 UNION ALL
 SELECT f.customer_id, b.id, false FROM founders f
 JOIN identity_barriers b ON b.workspace_id = %b AND b.right_id = f.id
-"""
-_TEXT_COLUMNS = (
-    "external_id, email, phone, first_name, middle_name, last_name, gender, language, time_zone, country, region, city,"
-    " ip, device_type, screen, os, browser, browser_version, comment"
-)
-_CREATE = f"""
-INSERT INTO customers (workspace_id, batch_id, created_at, updated_at, id, is_identified, linked_until, attributes,
-                       provenance, {_TEXT_COLUMNS})
-SELECT %b, %b, %b, %b, id, is_identified, linked_until, '{{}}', '{{}}'{", ''" * (_TEXT_COLUMNS.count(",") + 1)}
-FROM unnest(%b::uuid[], %b::bool[], %b::timestamptz[]) c (id, is_identified, linked_until)
 """
 _TOUCH = """
 UPDATE customers c SET batch_id = %b, updated_at = %b, is_identified = c.is_identified OR t.is_identified,
@@ -257,14 +248,12 @@ def _write(batch: OpenBatch, people: People, told: _Told, rules: IdentityRules) 
             touched.append((home, is_identified, latest))
         elif person.named:
             home = told.ids[min(person.named, key=lambda pair: (rules.strength(pair), pair))]
-            created.append((home, is_identified, latest))
+            created.append(NewCustomer(home, batch.now, is_identified, latest))
         homes[id(person)] = home
         home_of.update(dict.fromkeys(person.pairs, home))
-    cursor, now = bulk_cursor(), batch.now
-    if created:
-        cursor.execute(_CREATE, [batch.workspace_id, batch.id, now, now, *columns(created, 3)])
+    create_customers(batch, created)
     if touched:
-        cursor.execute(_TOUCH, [batch.id, now, *columns(touched, 3), batch.workspace_id])
+        bulk_cursor().execute(_TOUCH, [batch.id, batch.now, *columns(touched, 3), batch.workspace_id])
     told.add_new(batch, home_of)
     adopt(
         batch,
