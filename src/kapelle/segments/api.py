@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Router, Status
 
 from kapelle.kernel.clock import utc_now
@@ -17,27 +16,27 @@ from kapelle.segments.queries import get_segment, list_segments, preview_rule, s
 from kapelle.segments.schemas import MemberOut, PreviewIn, PreviewOut, SegmentChange, SegmentIn, SegmentOut, SnapshotOut
 
 if TYPE_CHECKING:
-    from kapelle.accounts.contracts import KeyInfo
+    from kapelle.web.middleware import ApiRequest
 
 router = Router(tags=["segments"])
 
 
 @router.get("/segments/schema", response=dict[str, Any], summary="Get the schema of rules")
-def get_rule_schema(request: HttpRequest) -> dict[str, Any]:
+def get_rule_schema(request: ApiRequest) -> dict[str, Any]:
     """The JSON Schema of rules."""
     return RULE_SCHEMA
 
 
 @router.post("/segments/preview", response=PreviewOut, summary="Count who meets a rule")
-def post_preview(request: HttpRequest, payload: PreviewIn) -> Any:
+def post_preview(request: ApiRequest, payload: PreviewIn) -> Any:
     """Count the customers who meet a rule now, without keeping it."""
     return preview_rule(payload.rule, now=utc_now())
 
 
 @router.post("/segments", response={201: SegmentOut}, summary="Create a segment")
-def post_segment(request: HttpRequest, payload: SegmentIn) -> Any:
+def post_segment(request: ApiRequest, payload: SegmentIn) -> Any:
     """Keep a rule under a name."""
-    key = _key(request)
+    key = request.key
     return Status(
         201,
         create_segment(
@@ -51,7 +50,7 @@ def post_segment(request: HttpRequest, payload: SegmentIn) -> Any:
 
 
 @router.get("/segments", response=Page[SegmentOut], summary="List segments")
-def get_segments(request: HttpRequest, cursor: str = "", limit: int | None = None) -> Any:
+def get_segments(request: ApiRequest, cursor: str = "", limit: int | None = None) -> Any:
     """Newest first."""
     size = clamp_limit(limit)
     before = tuple(decode_cursor(cursor, datetime, UUID)) if cursor else None
@@ -62,15 +61,15 @@ def get_segments(request: HttpRequest, cursor: str = "", limit: int | None = Non
 
 
 @router.get("/segments/{segment_id}", response=SegmentOut, summary="Get a segment")
-def get_one(request: HttpRequest, segment_id: UUID) -> Any:
+def get_one(request: ApiRequest, segment_id: UUID) -> Any:
     """One segment."""
     return get_segment(segment_id)
 
 
 @router.patch("/segments/{segment_id}", response=SegmentOut, summary="Change a segment")
-def patch_segment(request: HttpRequest, segment_id: UUID, payload: SegmentChange) -> Any:
+def patch_segment(request: ApiRequest, segment_id: UUID, payload: SegmentChange) -> Any:
     """Change the name or the rule."""
-    key = _key(request)
+    key = request.key
     return change_segment(
         workspace_id=key.workspace_id,
         segment_id=segment_id,
@@ -82,31 +81,26 @@ def patch_segment(request: HttpRequest, segment_id: UUID, payload: SegmentChange
 
 
 @router.delete("/segments/{segment_id}", response={204: None}, summary="Delete a segment")
-def remove_segment(request: HttpRequest, segment_id: UUID) -> Any:
+def remove_segment(request: ApiRequest, segment_id: UUID) -> Any:
     """Delete it; refused while other segments name it."""
-    key = _key(request)
+    key = request.key
     delete_segment(workspace_id=key.workspace_id, segment_id=segment_id, now=utc_now(), actor=f"key:{key.prefix}")
     return Status(204, None)
 
 
 @router.post("/segments/{segment_id}/snapshots", response={201: SnapshotOut}, summary="Take a snapshot of a segment")
-def post_snapshot(request: HttpRequest, segment_id: UUID) -> Any:
+def post_snapshot(request: ApiRequest, segment_id: UUID) -> Any:
     """Write down who is in it now."""
     now = utc_now()
-    snapshot_id, count = take_snapshot(workspace_id=_key(request).workspace_id, segment_id=segment_id, now=now)
+    snapshot_id, count = take_snapshot(workspace_id=request.key.workspace_id, segment_id=segment_id, now=now)
     return Status(201, {"id": snapshot_id, "count": count, "taken_at": now})
 
 
 @router.get("/segments/{segment_id}/customers", response=Page[MemberOut], summary="List a segment's customers")
-def get_members(request: HttpRequest, segment_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
+def get_members(request: ApiRequest, segment_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
     """Who is in it now; each page asks again."""
     size = clamp_limit(limit)
     after = decode_cursor(cursor, UUID)[0] if cursor else None
     found = segment_members(segment_id, now=utc_now(), after=after, limit=size + 1)
     rows, next_cursor = cut_page(found, size, lambda row: (row.id,))
     return {"items": rows, "next_cursor": next_cursor}
-
-
-def _key(request: HttpRequest) -> KeyInfo:
-    key: KeyInfo = request.key  # type: ignore[attr-defined]  # put there by ApiScope
-    return key

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from kapelle.customers.actions import NotAnIdentifier, normalize, normalize_kind
 from kapelle.customers.contracts import strength
 from kapelle.kernel.errors import Invalid
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
-
     from kapelle.accounts.contracts import KeyInfo
     from kapelle.customers.contracts import IdentifierPair
 
@@ -19,11 +17,6 @@ class IdentifierInvalid(Invalid):
     """A value that cannot identify anybody."""
 
     code = "invalid_identifier"
-
-
-def key_of(request: HttpRequest) -> KeyInfo:
-    """The key that the request came with."""
-    return cast("KeyInfo", request.key)  # type: ignore[attr-defined]  # web.middleware sets it
 
 
 def source_of(key: KeyInfo) -> str:

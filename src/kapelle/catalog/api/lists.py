@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Router
 
 from kapelle.catalog.actions.list_events import ADDED, CLEARED, QUANTITY_CHANGED, REMOVED, SET
 from kapelle.catalog.actions.list_projection import change_list
-from kapelle.catalog.api.caller import actor_of, key_of, source_of
+from kapelle.catalog.api.caller import actor_of, source_of
 from kapelle.catalog.contracts import CART
 from kapelle.catalog.queries.lists import find_holders, get_list, get_lists
 from kapelle.catalog.queries.products import get_product
@@ -21,31 +20,32 @@ from kapelle.kernel.pagination import Page, clamp_limit
 
 if TYPE_CHECKING:
     from kapelle.catalog.contracts import ListItem
+    from kapelle.web.middleware import ApiRequest
 
 router = Router()
 
 
 @router.get("/customers/{uuid:customer_id}/lists", response=list[ListOut], summary="List a customer's product lists")
-def get_customer_lists(request: HttpRequest, customer_id: UUID) -> Any:
+def get_customer_lists(request: ApiRequest, customer_id: UUID) -> Any:
     """All lists that hold something, with their items, newest change first."""
     return [{"name": name, "items": items} for name, items in sorted(get_lists(customer_id).items())]
 
 
 @router.get("/customers/{uuid:customer_id}/lists/{list_name}", response=ListOut, summary="Get a product list")
-def get_customer_list(request: HttpRequest, customer_id: UUID, list_name: str) -> Any:
+def get_customer_list(request: ApiRequest, customer_id: UUID, list_name: str) -> Any:
     """One list; empty if nothing was ever put into it."""
     return {"name": list_name, "items": get_list(customer_id, list_name)}
 
 
 @router.put("/customers/{uuid:customer_id}/lists/{list_name}", response=ListOut, summary="Set a product list")
-def put_customer_list(request: HttpRequest, customer_id: UUID, list_name: str, payload: ItemsIn) -> Any:
+def put_customer_list(request: ApiRequest, customer_id: UUID, list_name: str, payload: ItemsIn) -> Any:
     """Exactly these products from now on."""
     products = [_properties(item) for item in payload.items]
     return _change(request, customer_id, list_name, SET, {"products": products}, payload.at)
 
 
 @router.delete("/customers/{uuid:customer_id}/lists/{list_name}", response=ListOut, summary="Clear a product list")
-def delete_customer_list(request: HttpRequest, customer_id: UUID, list_name: str) -> Any:
+def delete_customer_list(request: ApiRequest, customer_id: UUID, list_name: str) -> Any:
     """Nothing is in it any more."""
     return _change(request, customer_id, list_name, CLEARED, {})
 
@@ -53,7 +53,7 @@ def delete_customer_list(request: HttpRequest, customer_id: UUID, list_name: str
 @router.post(
     "/customers/{uuid:customer_id}/lists/{list_name}/items", response=ListOut, summary="Add a product to a list"
 )
-def post_item(request: HttpRequest, customer_id: UUID, list_name: str, payload: ItemIn) -> Any:
+def post_item(request: ApiRequest, customer_id: UUID, list_name: str, payload: ItemIn) -> Any:
     """So many more of the product; one more by default."""
     return _change(request, customer_id, list_name, ADDED, _properties(payload), payload.at)
 
@@ -63,9 +63,7 @@ def post_item(request: HttpRequest, customer_id: UUID, list_name: str, payload: 
     response=ListOut,
     summary="Change a quantity in a list",
 )
-def patch_item(
-    request: HttpRequest, customer_id: UUID, list_name: str, product_number: str, payload: QuantityIn
-) -> Any:
+def patch_item(request: ApiRequest, customer_id: UUID, list_name: str, product_number: str, payload: QuantityIn) -> Any:
     """So many of the product, neither more nor fewer; 0 takes it out."""
     properties = {"product_id": product_number, **payload.model_dump(mode="json", exclude_none=True, exclude={"at"})}
     return _change(request, customer_id, list_name, QUANTITY_CHANGED, properties, payload.at)
@@ -77,7 +75,7 @@ def patch_item(
     summary="Remove a product from a list",
 )
 def delete_item(
-    request: HttpRequest, customer_id: UUID, list_name: str, product_number: str, variant: str | None = None
+    request: ApiRequest, customer_id: UUID, list_name: str, product_number: str, variant: str | None = None
 ) -> Any:
     """The product is out: this variant of it, or all."""
     properties = {"product_id": product_number, **({"variant": variant} if variant else {})}
@@ -86,7 +84,7 @@ def delete_item(
 
 @router.get("/products/{product_number}/holders", response=Page[HolderOut], summary="List who has a product in a list")
 def get_holders(
-    request: HttpRequest,
+    request: ApiRequest,
     product_number: str,
     list: str = CART,  # noqa: A002  # the name that the address shows
     cursor: str | None = None,
@@ -99,14 +97,14 @@ def get_holders(
 
 
 def _change(
-    request: HttpRequest,
+    request: ApiRequest,
     customer_id: UUID,
     list_name: str,
     event_name: str,
     properties: dict[str, Any],
     at: datetime | None = None,
 ) -> dict[str, Any]:
-    key = key_of(request)
+    key = request.key
     home = change_list(
         workspace_id=key.workspace_id,
         customer_id=customer_id,

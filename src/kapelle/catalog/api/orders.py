@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Router, Status
 from pydantic import ValidationError
 
 from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.catalog.actions.editing import OrderRequest, change_order_status, put_orders, return_order
 from kapelle.catalog.actions.order_state import CREATED
-from kapelle.catalog.api.caller import actor_of, key_of, read_identifiers, source_of
+from kapelle.catalog.api.caller import actor_of, read_identifiers, source_of
 from kapelle.catalog.contracts import LineDraft, OrderDraft
 from kapelle.catalog.queries.orders import (
     OrderFilter,
@@ -38,12 +37,15 @@ from kapelle.kernel.clock import utc_now
 from kapelle.kernel.errors import Invalid
 from kapelle.kernel.pagination import Page, clamp_limit
 
+if TYPE_CHECKING:
+    from kapelle.web.middleware import ApiRequest
+
 router = Router()
 
 
 @router.get("/orders", response=Page[OrderOut], summary="List or search orders")
 def get_orders(
-    request: HttpRequest,
+    request: ApiRequest,
     number: str | None = None,
     customer: UUID | None = None,
     status: str | None = None,
@@ -62,7 +64,7 @@ def get_orders(
 
 
 @router.post("/orders", response={200: OrderOut, 201: OrderOut}, summary="Create or update an order")
-def post_order(request: HttpRequest, payload: OrderIn) -> Any:
+def post_order(request: ApiRequest, payload: OrderIn) -> Any:
     """Create (201) or change the order of this number of the shop."""
     wanted = _read(payload)
     _put(request, [wanted])
@@ -72,7 +74,7 @@ def post_order(request: HttpRequest, payload: OrderIn) -> Any:
 
 
 @router.post("/orders/bulk", response=OrderResults, summary="Create or update many orders")
-def post_orders(request: HttpRequest, payload: OrdersIn) -> Any:
+def post_orders(request: ApiRequest, payload: OrdersIn) -> Any:
     """Up to 500 orders in one call. Those that cannot be used are refused one by one, with the reason."""
     results: list[dict[str, Any]] = []
     requests: list[tuple[OrderRequest, dict[str, Any]]] = []
@@ -97,15 +99,15 @@ def post_orders(request: HttpRequest, payload: OrdersIn) -> Any:
 
 
 @router.get("/orders/{order_number}", response=OrderOut, summary="Get an order")
-def get_one_order(request: HttpRequest, order_number: str) -> Any:
+def get_one_order(request: ApiRequest, order_number: str) -> Any:
     """One order by the shop's number."""
     return get_order(order_number)
 
 
 @router.patch("/orders/{order_number}", response=OrderOut, summary="Change an order's status")
-def patch_order(request: HttpRequest, order_number: str, payload: StatusIn) -> Any:
+def patch_order(request: ApiRequest, order_number: str, payload: StatusIn) -> Any:
     """Give the order another status; when it took which is kept."""
-    key = key_of(request)
+    key = request.key
     change_order_status(
         workspace_id=key.workspace_id,
         external_id=order_number,
@@ -121,9 +123,9 @@ def patch_order(request: HttpRequest, order_number: str, payload: StatusIn) -> A
 @router.patch(
     "/orders/{order_number}/lines/{int:line_number}", response=OrderOut, summary="Change the status of an order's line"
 )
-def patch_line(request: HttpRequest, order_number: str, line_number: int, payload: StatusIn) -> Any:
+def patch_line(request: ApiRequest, order_number: str, line_number: int, payload: StatusIn) -> Any:
     """Give one line of the order another status; when it took which is kept."""
-    key = key_of(request)
+    key = request.key
     change_order_status(
         workspace_id=key.workspace_id,
         external_id=order_number,
@@ -138,9 +140,9 @@ def patch_line(request: HttpRequest, order_number: str, line_number: int, payloa
 
 
 @router.post("/orders/{order_number}/returns", response={201: OrderOut}, summary="Record a return")
-def post_return(request: HttpRequest, order_number: str, payload: ReturnIn) -> Any:
+def post_return(request: ApiRequest, order_number: str, payload: ReturnIn) -> Any:
     """Note what came back."""
-    key = key_of(request)
+    key = request.key
     lines = [LineDraft(line.product_external_id, "", line.quantity, Decimal(0), Decimal(0)) for line in payload.lines]
     return_order(
         workspace_id=key.workspace_id,
@@ -156,7 +158,7 @@ def post_return(request: HttpRequest, order_number: str, payload: ReturnIn) -> A
 
 @router.get("/customers/{uuid:customer_id}/orders", response=Page[OrderOut], summary="List a customer's orders")
 def get_customer_orders(
-    request: HttpRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None
+    request: ApiRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None
 ) -> Any:
     """A customer's orders, newest first, with those of profiles merged into them."""
     items, following = list_customer_orders(customer_id, cursor, clamp_limit(limit))
@@ -166,13 +168,13 @@ def get_customer_orders(
 @router.get(
     "/customers/{uuid:customer_id}/purchases", response=list[PurchasesOut], summary="Count a customer's purchases"
 )
-def get_purchases(request: HttpRequest, customer_id: UUID) -> Any:
+def get_purchases(request: ApiRequest, customer_id: UUID) -> Any:
     """How many orders and for how much, by currency; canceled orders and those that came back whole do not count."""
     return count_purchases(customer_id)
 
 
-def _put(request: HttpRequest, requests: list[OrderRequest]) -> None:
-    key = key_of(request)
+def _put(request: ApiRequest, requests: list[OrderRequest]) -> None:
+    key = request.key
     put_orders(
         workspace_id=key.workspace_id,
         requests=requests,

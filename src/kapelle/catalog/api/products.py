@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.http import HttpRequest
 from ninja import Router
 
 from kapelle.catalog.actions.editing import save_product
-from kapelle.catalog.api.caller import actor_of, key_of, source_of
+from kapelle.catalog.api.caller import actor_of, source_of
 from kapelle.catalog.contracts import ChangeKind, ProductDraft
 from kapelle.catalog.queries.products import get_product, list_categories, list_product_changes, list_products
 from kapelle.catalog.schemas.products import CategoryOut, ChangeOut, ProductIn, ProductOut
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.pagination import Page, clamp_limit
 
+if TYPE_CHECKING:
+    from kapelle.web.middleware import ApiRequest
+
 router = Router()
 
 
 @router.get("/products", response=Page[ProductOut], summary="List or search products")
 def get_products(
-    request: HttpRequest,
+    request: ApiRequest,
     prefix: str = "",
     category: str | None = None,
     group: str | None = None,
@@ -34,7 +36,7 @@ def get_products(
 
 @router.get("/product-changes", response=Page[ChangeOut], summary="Read the stream of changes of products")
 def get_changes(
-    request: HttpRequest,
+    request: ApiRequest,
     kind: ChangeKind | None = None,
     product: str | None = None,
     cursor: str | None = None,
@@ -47,7 +49,7 @@ def get_changes(
 
 @router.get("/categories", response=Page[CategoryOut], summary="List categories")
 def get_categories(
-    request: HttpRequest, parent: str | None = None, cursor: str | None = None, limit: int | None = None
+    request: ApiRequest, parent: str | None = None, cursor: str | None = None, limit: int | None = None
 ) -> Any:
     """All, or those right below `parent`; an empty parent gives the roots."""
     items, following = list_categories(cursor, clamp_limit(limit), parent=parent)
@@ -55,15 +57,15 @@ def get_categories(
 
 
 @router.post("/products", response=ProductOut, summary="Create or update a product")
-def post_product(request: HttpRequest, payload: ProductIn) -> Any:
+def post_product(request: ApiRequest, payload: ProductIn) -> Any:
     """Create or change the product of this id of the shop."""
-    key = key_of(request)
+    key = request.key
     draft = ProductDraft(**payload.model_dump())
     save_product(workspace_id=key.workspace_id, draft=draft, source=source_of(key), now=utc_now(), actor=actor_of(key))
     return get_product(payload.external_id)
 
 
 @router.get("/products/{product_number}", response=ProductOut, summary="Get a product")
-def get_one_product(request: HttpRequest, product_number: str) -> Any:
+def get_one_product(request: ApiRequest, product_number: str) -> Any:
     """One product by the shop's id."""
     return get_product(product_number)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Router, Status
 
 from kapelle.customers.actions.deciding import decide_review, merge_by_hand, unmerge
@@ -18,17 +17,20 @@ from kapelle.kernel.clock import utc_now
 from kapelle.kernel.pagination import Page, clamp_limit
 from kapelle.kernel.tenancy import current_workspace
 
+if TYPE_CHECKING:
+    from kapelle.web.middleware import ApiRequest
+
 router = Router(tags=["identity"])
 
 
 @router.get("/identity/rules", response=list[RuleOut], summary="List rules of identity")
-def get_rules(request: HttpRequest) -> Any:
+def get_rules(request: ApiRequest) -> Any:
     """What holds for each kind of identifier that has a rule, set or by default."""
     return list_rules()
 
 
 @router.put("/identity/rules", response=RuleOut, summary="Set a rule of identity")
-def put_rule(request: HttpRequest, payload: RuleIn) -> Any:
+def put_rule(request: ApiRequest, payload: RuleIn) -> Any:
     """It holds from now on; who was joined before is worked out anew in the background."""
     rule = KindRule(
         kind=payload.kind,
@@ -43,7 +45,7 @@ def put_rule(request: HttpRequest, payload: RuleIn) -> Any:
 
 
 @router.post("/customers/{uuid:customer_id}/merge", response=CustomerOut, summary="Merge customers by hand")
-def merge(request: HttpRequest, customer_id: UUID, payload: MergeIn) -> Any:
+def merge(request: ApiRequest, customer_id: UUID, payload: MergeIn) -> Any:
     """Make the customers named one with this one, whose id lives on. It can be taken back."""
     home = merge_by_hand(
         workspace_id=current_workspace(),
@@ -57,21 +59,21 @@ def merge(request: HttpRequest, customer_id: UUID, payload: MergeIn) -> Any:
 
 
 @router.post("/identity/merges/{uuid:merge_id}/undo", response=UnmergedOut, summary="Take a merge back")
-def undo(request: HttpRequest, merge_id: UUID) -> Any:
+def undo(request: ApiRequest, merge_id: UUID) -> Any:
     """Everybody gets what belongs to their own identifiers, also what came since; both are kept apart from then on."""
     loser = unmerge(workspace_id=current_workspace(), entry_id=merge_id, now=utc_now(), actor=_actor(request))
     return {"customer_id": loser}
 
 
 @router.get("/identity/reviews", response=Page[IdentityReviewOut], summary="List identities to review")
-def get_reviews(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:
+def get_reviews(request: ApiRequest, cursor: str | None = None, limit: int | None = None) -> Any:
     """Identifiers that met although they cannot be one person; nothing was merged."""
     items, following = list_identity_reviews(cursor, clamp_limit(limit))
     return {"items": items, "next_cursor": following}
 
 
 @router.post("/identity/reviews/{uuid:review_id}/decide", response={204: None}, summary="Settle a review")
-def decide(request: HttpRequest, review_id: UUID, payload: DecisionIn) -> Any:
+def decide(request: ApiRequest, review_id: UUID, payload: DecisionIn) -> Any:
     """Merge the two, keep them apart for good, or let it be."""
     decide_review(
         workspace_id=current_workspace(),
@@ -83,5 +85,5 @@ def decide(request: HttpRequest, review_id: UUID, payload: DecisionIn) -> Any:
     return Status(204, None)
 
 
-def _actor(request: HttpRequest) -> str:
-    return f"api:{request.key.prefix}"  # type: ignore[attr-defined]  # set by the middleware
+def _actor(request: ApiRequest) -> str:
+    return f"key:{request.key.prefix}"

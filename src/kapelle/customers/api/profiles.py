@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Router, Status
 
 from kapelle.customers.actions.editing import Changes, IdentifierInvalid, update_customer, upsert_customer
@@ -32,6 +31,7 @@ from kapelle.kernel.tenancy import current_workspace
 
 if TYPE_CHECKING:
     from kapelle.customers.contracts import CustomerInfo
+    from kapelle.web.middleware import ApiRequest
 
 router = Router(tags=["customers"])
 
@@ -40,7 +40,7 @@ _DATES = ("birth_date", "registered_at")
 
 @router.get("/customers", response=Page[CustomerOut], summary="List or find customers")
 def get_list(
-    request: HttpRequest,
+    request: ApiRequest,
     identifier: str | None = None,
     cursor: str | None = None,
     limit: int | None = None,
@@ -57,7 +57,7 @@ def get_list(
 
 
 @router.post("/customers", response={200: CustomerOut, 201: CustomerOut}, summary="Create or update a customer")
-def upsert(request: HttpRequest, payload: CustomerIn) -> Any:
+def upsert(request: ApiRequest, payload: CustomerIn) -> Any:
     """Find the customer of these identifiers, or make it (201), and set the fields given."""
     customer_id, is_new = upsert_customer(
         workspace_id=current_workspace(),
@@ -70,13 +70,13 @@ def upsert(request: HttpRequest, payload: CustomerIn) -> Any:
 
 
 @router.get("/customers/{uuid:customer_id}", response=CustomerOut, summary="Get a customer")
-def get_one(request: HttpRequest, customer_id: UUID) -> Any:
+def get_one(request: ApiRequest, customer_id: UUID) -> Any:
     """One customer; the id of one who was merged gives the customer they are now."""
     return get_customer(customer_id)
 
 
 @router.patch("/customers/{uuid:customer_id}", response=CustomerOut, summary="Change a customer")
-def change(request: HttpRequest, customer_id: UUID, payload: CustomerFields) -> Any:
+def change(request: ApiRequest, customer_id: UUID, payload: CustomerFields) -> Any:
     """Set the fields given, leave the others."""
     home = update_customer(
         workspace_id=current_workspace(),
@@ -92,7 +92,7 @@ def change(request: HttpRequest, customer_id: UUID, payload: CustomerFields) -> 
     "/customers/{uuid:customer_id}/timeline", response=Page[TimelineItemOut], summary="List a customer's timeline"
 )
 def get_timeline(
-    request: HttpRequest,
+    request: ApiRequest,
     customer_id: UUID,
     cursor: str | None = None,
     limit: int | None = None,
@@ -104,7 +104,7 @@ def get_timeline(
 
 
 @router.get("/customers/{uuid:customer_id}/merges", response=Page[MergeOut], summary="List a customer's merges")
-def get_merges(request: HttpRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None) -> Any:
+def get_merges(request: ApiRequest, customer_id: UUID, cursor: str | None = None, limit: int | None = None) -> Any:
     """Who was merged into this customer, when, and on what evidence."""
     items, following = list_merges(customer_id, cursor, clamp_limit(limit))
     return {"items": items, "next_cursor": following}
@@ -134,5 +134,5 @@ def _changes(payload: CustomerFields) -> Changes:
     return Changes(fields=fields, attributes=payload.attributes)
 
 
-def _source(request: HttpRequest) -> str:
-    return f"api:{request.key.prefix}"  # type: ignore[attr-defined]  # set by the middleware
+def _source(request: ApiRequest) -> str:
+    return f"api:{request.key.prefix}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 from ninja import Router, Status
@@ -25,22 +25,22 @@ from kapelle.kernel.tenancy import workspace_scope
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
-    from kapelle.accounts.contracts import KeyInfo
+    from kapelle.web.middleware import ApiRequest
 
 router = Router(tags=["exports"])
 _TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
 
 @router.get("/exports/kinds", response=list[ExportKindOut], summary="List what can be exported")
-def get_kinds(request: HttpRequest) -> Any:
+def get_kinds(request: ApiRequest) -> Any:
     """Kinds of rows with their columns, custom fields among them."""
     return list_exporters()
 
 
 @router.post("/exports", response={202: ExportOut}, summary="Start an export")
-def post_export(request: HttpRequest, payload: ExportIn) -> Any:
+def post_export(request: ApiRequest, payload: ExportIn) -> Any:
     """Rows of one kind as they are at one moment, into a CSV or Parquet file that is kept for seven days."""
-    key = _key(request)
+    key = request.key
     export = create_export(
         workspace_id=key.workspace_id,
         kind=payload.kind,
@@ -61,29 +61,29 @@ def post_export(request: HttpRequest, payload: ExportIn) -> Any:
 
 
 @router.get("/exports", response=Page[ExportOut], summary="List exports")
-def get_exports(request: HttpRequest, cursor: str = "", limit: int | None = None) -> Any:
+def get_exports(request: ApiRequest, cursor: str = "", limit: int | None = None) -> Any:
     """Newest first."""
     items, following = list_exports(limit=clamp_limit(limit), cursor=cursor or None)
     return {"items": items, "next_cursor": following}
 
 
 @router.get("/exports/{export_id}", response=ExportOut, summary="Get an export")
-def get_one(request: HttpRequest, export_id: UUID) -> Any:
+def get_one(request: ApiRequest, export_id: UUID) -> Any:
     """One export with its progress and rate."""
     return get_export(export_id)
 
 
 @router.post("/exports/{export_id}/cancel", response=ExportOut, summary="Cancel an export")
-def post_cancel(request: HttpRequest, export_id: UUID) -> Any:
+def post_cancel(request: ApiRequest, export_id: UUID) -> Any:
     """Stop, and remove what was written."""
-    key = _key(request)
+    key = request.key
     return cancel_export(workspace_id=key.workspace_id, export_id=export_id, now=utc_now(), actor=f"key:{key.prefix}")
 
 
 @router.post("/exports/{export_id}/link", response=LinkOut, summary="Make a download link")
-def post_link(request: HttpRequest, export_id: UUID) -> Any:
+def post_link(request: ApiRequest, export_id: UUID) -> Any:
     """A link that downloads the file without a key, for a day at most. Give it to whom you would give the file."""
-    key = _key(request)
+    key = request.key
     url, expires_at = make_link(
         workspace_id=key.workspace_id, export_id=export_id, now=utc_now(), actor=f"key:{key.prefix}"
     )
@@ -100,13 +100,13 @@ def post_link(request: HttpRequest, export_id: UUID) -> Any:
         }
     },
 )
-def get_file(request: HttpRequest, export_id: UUID) -> Any:
+def get_file(request: ApiRequest, export_id: UUID) -> Any:
     """The file; a `Range: bytes=...` of it to go on after a break."""
-    return _serve(request, export_id, f"key:{_key(request).prefix}")
+    return _serve(request, export_id, f"key:{request.key.prefix}")
 
 
 @require_safe
-def download_page(request: HttpRequest, token: str) -> HttpResponseBase:
+def download_page(request: ApiRequest, token: str) -> HttpResponseBase:
     """The file behind a signed link."""
     try:
         workspace_id, export_id = read_link(token, now=utc_now())
@@ -116,7 +116,7 @@ def download_page(request: HttpRequest, token: str) -> HttpResponseBase:
         return HttpResponse(error.message, status=error.status, content_type="text/plain; charset=utf-8")
 
 
-def _serve(request: HttpRequest, export_id: UUID, actor: str) -> HttpResponseBase:
+def _serve(request: ApiRequest, export_id: UUID, actor: str) -> HttpResponseBase:
     row = find_export(export_id)
     require_file(row)
     if request.method == "GET":
@@ -124,10 +124,6 @@ def _serve(request: HttpRequest, export_id: UUID, actor: str) -> HttpResponseBas
     response = serve_file(request, export_path(row), content_type=_TYPES[row.format], name=export_info(row).file_name)
     response["Cache-Control"] = "private, no-store"
     return response
-
-
-def _key(request: HttpRequest) -> KeyInfo:
-    return request.key  # type: ignore[attr-defined,no-any-return]  # web.middleware sets it
 
 
 urlpatterns = [path("d/<str:token>", download_page, name="download")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from uuid import UUID
 
 import msgspec
-from django.http import FileResponse, HttpRequest
+from django.http import FileResponse
 from ninja import File, Form, Router, Status
 from ninja.files import UploadedFile
 
@@ -22,20 +22,20 @@ from kapelle.kernel.ids import uuid7
 from kapelle.kernel.pagination import Page, clamp_limit
 
 if TYPE_CHECKING:
-    from kapelle.accounts.contracts import KeyInfo
+    from kapelle.web.middleware import ApiRequest
 
 router = Router(tags=["imports"])
 
 
 @router.get("/imports/fields", response=list[KindOut], summary="List the fields of each kind of import")
-def get_fields(request: HttpRequest) -> Any:
+def get_fields(request: ApiRequest) -> Any:
     """What columns can be mapped to, by kind."""
     return list_importers()
 
 
 @router.post("/imports", response={202: ImportOut}, summary="Upload a file")
 def post_import(
-    request: HttpRequest,
+    request: ApiRequest,
     file: File[UploadedFile],
     kind: Form[str],
     mapping: Form[str] = "",
@@ -46,7 +46,7 @@ def post_import(
     lawful_basis: Form[LawfulBasis] = LawfulBasis.NOT_STATED,
 ) -> Any:
     """Upload a CSV file (multipart). Without `mapping` the columns are guessed: make a dry run first and look."""
-    key = _key(request)
+    key = request.key
     job_id, columns = uuid7(), _decode(mapping)
     path = keep_upload(cast("BinaryIO", file), job_id=job_id)
     job = create_job(
@@ -69,22 +69,22 @@ def post_import(
 
 
 @router.get("/imports", response=Page[ImportOut], summary="List imports")
-def get_imports(request: HttpRequest, cursor: str = "", limit: int | None = None) -> Any:
+def get_imports(request: ApiRequest, cursor: str = "", limit: int | None = None) -> Any:
     """Newest first."""
     items, following = list_jobs(limit=clamp_limit(limit), cursor=cursor or None)
     return {"items": items, "next_cursor": following}
 
 
 @router.get("/imports/{import_id}", response=ImportOut, summary="Get an import")
-def get_one(request: HttpRequest, import_id: UUID) -> Any:
+def get_one(request: ApiRequest, import_id: UUID) -> Any:
     """One import with its progress and report."""
     return get_job(import_id)
 
 
 @router.post("/imports/{import_id}/run", response={202: ImportOut}, summary="Run an import")
-def post_run(request: HttpRequest, import_id: UUID, payload: RunIn) -> Any:
+def post_run(request: ApiRequest, import_id: UUID, payload: RunIn) -> Any:
     """Run the file of an earlier import again: for real after a dry run, or with a corrected mapping."""
-    key = _key(request)
+    key = request.key
     job = repeat_job(
         workspace_id=key.workspace_id,
         job_id=import_id,
@@ -98,7 +98,7 @@ def post_run(request: HttpRequest, import_id: UUID, payload: RunIn) -> Any:
 
 
 @router.get("/imports/{import_id}/errors", response=Page[RowErrorOut], summary="List an import's bad rows")
-def get_errors(request: HttpRequest, import_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
+def get_errors(request: ApiRequest, import_id: UUID, cursor: str = "", limit: int | None = None) -> Any:
     """Rows that were left out, in the order of the file; the first 10,000."""
     items, following = list_errors(import_id, limit=clamp_limit(limit), cursor=cursor or None)
     return {"items": items, "next_cursor": following}
@@ -110,7 +110,7 @@ def get_errors(request: HttpRequest, import_id: UUID, cursor: str = "", limit: i
     summary="Download an import's bad rows",
     openapi_extra={"responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}},
 )
-def get_error_file(request: HttpRequest, import_id: UUID) -> Any:
+def get_error_file(request: ApiRequest, import_id: UUID) -> Any:
     """All rows that were left out, as a CSV file with the reason in front."""
     job = get_job(import_id)
     path = errors_path(job.id)
@@ -120,23 +120,19 @@ def get_error_file(request: HttpRequest, import_id: UUID) -> Any:
 
 
 @router.post("/imports/{import_id}/cancel", response=ImportOut, summary="Cancel an import")
-def post_cancel(request: HttpRequest, import_id: UUID) -> Any:
+def post_cancel(request: ApiRequest, import_id: UUID) -> Any:
     """Stop after the rows that are being written. What is in stays; undo takes it back."""
-    key = _key(request)
+    key = request.key
     return cancel_job(workspace_id=key.workspace_id, job_id=import_id, now=utc_now(), actor=f"key:{key.prefix}")
 
 
 @router.post("/imports/{import_id}/undo", response={202: ImportOut}, summary="Undo an import")
-def post_undo(request: HttpRequest, import_id: UUID) -> Any:
+def post_undo(request: ApiRequest, import_id: UUID) -> Any:
     """Take the import back, except for what somebody changed since; the report lists that."""
-    key = _key(request)
+    key = request.key
     job = request_undo(workspace_id=key.workspace_id, job_id=import_id, now=utc_now(), actor=f"key:{key.prefix}")
     queue_job(workspace_id=key.workspace_id, job_id=import_id, undo=True)
     return Status(202, job)
-
-
-def _key(request: HttpRequest) -> KeyInfo:
-    return cast("KeyInfo", request.key)  # type: ignore[attr-defined]  # web.middleware sets it
 
 
 def _decode(mapping: str) -> dict[str, Any] | None:

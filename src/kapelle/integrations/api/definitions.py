@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpRequest
 from ninja import Router, Status
 
 from kapelle.integrations.actions import (
@@ -20,21 +19,21 @@ from kapelle.integrations.schemas import DefinitionIn, OperationIn, OperationOut
 from kapelle.kernel.clock import utc_now
 
 if TYPE_CHECKING:
-    from kapelle.accounts.contracts import KeyInfo
+    from kapelle.web.middleware import ApiRequest
 
 router = Router(tags=["operations"])
 
 
 @router.get("/operations", response=list[OperationOut], summary="List operations")
-def get_list(request: HttpRequest) -> Any:
+def get_list(request: ApiRequest) -> Any:
     """All of them, by name."""
     return list_operations()
 
 
 @router.post("/operations", response={201: OperationOut}, summary="Create an operation")
-def post_one(request: HttpRequest, payload: OperationIn) -> Any:
+def post_one(request: ApiRequest, payload: OperationIn) -> Any:
     """Give a name a meaning."""
-    key = _key(request)
+    key = request.key
     definition = payload.as_definition()
     actor = f"key:{key.prefix}"
     made = create_operation(
@@ -44,22 +43,22 @@ def post_one(request: HttpRequest, payload: OperationIn) -> Any:
 
 
 @router.post("/operations/ready-made", response=list[OperationOut], summary="Add the ready-made operations")
-def post_ready_made(request: HttpRequest) -> Any:
+def post_ready_made(request: ApiRequest) -> Any:
     """Add those that are not there yet; what you have changed stays. Answers with all."""
-    key = _key(request)
+    key = request.key
     return set_up_operations(workspace_id=key.workspace_id, now=utc_now(), actor=f"key:{key.prefix}")
 
 
 @router.get("/operations/{operation_name}", response=OperationOut, summary="Get an operation")
-def get_one(request: HttpRequest, operation_name: str) -> Any:
+def get_one(request: ApiRequest, operation_name: str) -> Any:
     """Its newest version."""
     return get_operation(operation_name)
 
 
 @router.put("/operations/{operation_name}", response=OperationOut, summary="Change an operation")
-def put_one(request: HttpRequest, operation_name: str, payload: DefinitionIn) -> Any:
+def put_one(request: ApiRequest, operation_name: str, payload: DefinitionIn) -> Any:
     """Make its next version; calls follow it from now on."""
-    key = _key(request)
+    key = request.key
     definition = payload.as_definition()
     actor = f"key:{key.prefix}"
     return change_operation(
@@ -68,17 +67,17 @@ def put_one(request: HttpRequest, operation_name: str, payload: DefinitionIn) ->
 
 
 @router.delete("/operations/{operation_name}", response={204: None}, summary="Delete an operation")
-def delete_one(request: HttpRequest, operation_name: str) -> Any:
+def delete_one(request: ApiRequest, operation_name: str) -> Any:
     """Calls are refused from now on; its versions stay on record."""
-    key = _key(request)
+    key = request.key
     delete_operation(workspace_id=key.workspace_id, name=operation_name, now=utc_now(), actor=f"key:{key.prefix}")
     return Status(204, None)
 
 
 @router.post("/operations/{operation_name}/test", response=TrialOut, summary="Try an operation on a body")
-def post_test(request: HttpRequest, operation_name: str, payload: TrialIn) -> Any:
+def post_test(request: ApiRequest, operation_name: str, payload: TrialIn) -> Any:
     """What a call would write; nothing is written."""
-    key = _key(request)
+    key = request.key
     stored = get_operation(operation_name).definition
     definition = payload.definition.as_definition() if payload.definition else stored
     call = Call(operation_name, payload.body, payload.device_uuid, source=f"key:{key.prefix}")
@@ -90,8 +89,3 @@ def post_test(request: HttpRequest, operation_name: str, payload: TrialIn) -> An
         "messages": plan.messages,
         "identifiers": [{"kind": kind, "value": value} for kind, value in plan.identifiers],
     }
-
-
-def _key(request: HttpRequest) -> KeyInfo:
-    key: KeyInfo = request.key  # type: ignore[attr-defined]  # ApiScope has set it
-    return key
