@@ -1,4 +1,4 @@
-"""Reads a product feed (YML, Google Merchant as RSS or Atom, gzipped or not) offer by offer in steady memory.
+"""Reads a product feed (YML, Google Merchant as RSS or Atom) offer by offer in steady memory.
 
 No entity is ever declared, no document type is loaded. An offer that is no XML is left out alone: reading goes on at
 the next one, within the same elements.
@@ -6,7 +6,6 @@ the next one, within the same elements.
 
 from __future__ import annotations
 
-import gzip
 import html
 import re
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -32,7 +31,6 @@ MAX_DEPTH = 100
 _BLOCK = 64 * 1024
 _MAX_TEXT = 20_000
 _MAX_PARAMS = 200
-_GZIP = b"\x1f\x8b"
 _HEAD = re.compile(rb"\s*(<\?xml|<!--|<!DOCTYPE|<yml_catalog|<rss|<feed|<rdf:RDF)", re.IGNORECASE)
 _ITEMS = {"offer": "offers", "item": "channel", "entry": "feed"}
 _NEXT_ITEM = re.compile(rb"<(?:offer|item|entry)[\s>]", re.IGNORECASE)
@@ -59,12 +57,7 @@ _AVAILABLE = {"true", "1", "yes", "instock", "preorder", "backorder", "limitedav
 def is_feed(path: Path) -> bool:
     """Whether the file begins like a product feed."""
     with path.open("rb") as file:
-        head = file.read(2)
-    with gzip.open(path) if head == _GZIP else path.open("rb") as file:
-        try:
-            start = file.read(200)
-        except (OSError, EOFError):
-            return False
+        start = file.read(200)
     if start.startswith((b"\xff\xfe<", b"\xfe\xff\0<")):
         return True
     return bool(_HEAD.match(start.removeprefix(b"\xef\xbb\xbf")))
@@ -76,10 +69,7 @@ class FeedFile:
     header = list(FEED_FIELDS)
 
     def __init__(self, path: Path, make_row: type[Row]) -> None:
-        self._raw: IO[bytes] = path.open("rb")
-        is_packed = self._raw.read(2) == _GZIP
-        self._raw.seek(0)
-        self._stream: Any = gzip.GzipFile(fileobj=self._raw) if is_packed else self._raw
+        self._stream: IO[bytes] = path.open("rb")
         self._row = make_row
         self._encoding = ""
         self._stack: list[str] = []
@@ -99,11 +89,11 @@ class FeedFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._raw.close()
+        self._stream.close()
 
     @property
     def bytes_read(self) -> int:
-        return self._raw.tell()
+        return self._stream.tell()
 
     def __iter__(self) -> Iterator[Row]:
         for number, (fields, problem) in enumerate(self._records(), start=1):
@@ -130,10 +120,7 @@ class FeedFile:
             raise NotReadable("There is no offer in this feed: neither <offer>, <item> nor <entry>.")
 
     def _next_block(self) -> tuple[bytes, bool]:
-        try:
-            block = self._stream.read(_BLOCK)
-        except (OSError, EOFError) as error:
-            raise NotReadable(f"The feed cannot be unpacked: {error}.") from error
+        block = self._stream.read(_BLOCK)
         return block, not block
 
     def _take(self) -> Iterator[tuple[dict[str, str], tuple[str, str] | None]]:
