@@ -49,12 +49,27 @@ class Config:
         return self.home / "run"
 
     @cached_property
+    def sockets_dir(self) -> Path:
+        """`run_dir`, or a short private folder if home is too deep for a socket's name."""
+        if len(os.fsencode(self.run_dir / "fork.sock")) <= _SOCKET_PATH_LIMIT:
+            return self.run_dir
+        return Path(tempfile.gettempdir()) / f"kapelle-{sha256(os.fsencode(self.home)).hexdigest()[:16]}"
+
+    @property
     def web_socket(self) -> Path:
-        """Where `web` listens behind the edge; in a short private folder if home is too deep for a socket's name."""
-        path = self.run_dir / "web.sock"
-        if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT:
-            return path
-        return Path(tempfile.gettempdir()) / f"kapelle-{sha256(os.fsencode(self.home)).hexdigest()[:16]}" / "web.sock"
+        """Where `web` listens behind the edge."""
+        return self.sockets_dir / "web.sock"
+
+    @property
+    def fork_socket(self) -> Path:
+        """Where the process listens that the others are forked from."""
+        return self.sockets_dir / "fork.sock"
+
+    def make_sockets_dir(self) -> None:
+        """Raises ConfigInvalid if somebody else has made it, who could listen in our place."""
+        self.sockets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.sockets_dir.stat().st_uid != os.geteuid():
+            raise ConfigInvalid(f"{self.sockets_dir} belongs to someone else; remove it or shorten KAPELLE_HOME.")
 
     @cached_property
     def keys_dir(self) -> Path:

@@ -125,7 +125,7 @@ def test_a_dead_process_is_named(config: Config, up: None) -> None:
     (config.run_dir / "sender.pid").unlink()
     found = levels("processes", config)
     assert found["sender is not running"] == "FAIL"
-    assert found["8 of 9 processes are running"] == "ok"
+    assert found["9 of 10 processes are running"] == "ok"
 
 
 def test_engines_that_should_run_and_do_not_fail(config: Config, up: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kapelle.kernel.processes.fork_server import ForkServer, serve_forks
 from kapelle.kernel.processes.locks import FileLock, LockTaken
 from kapelle.kernel.processes.spawn import Adopted, Child, find_marked, is_alive, spawn
 from kapelle.kernel.processes.supervisor import Supervisor
@@ -12,10 +13,12 @@ __all__ = [
     "Backoff",
     "Child",
     "FileLock",
+    "ForkServer",
     "LockTaken",
     "Process",
     "Supervisor",
     "find_marked",
     "is_alive",
+    "serve_forks",
     "spawn",
 ]

@@ -79,11 +79,11 @@ def spawn(
             extra_groups=None if account is None else [],
             pass_fds=tuple(pass_fds),
             start_new_session=True,  # the terminal's Ctrl-C reaches only the supervisor, which stops us in order
-            preexec_fn=None if tie is None else lambda: _tie(tie, parent),  # noqa: PLW1509 - two system calls
+            preexec_fn=None if tie is None else lambda: tie_to_parent(tie, parent),  # noqa: PLW1509 - two system calls
         )
 
 
-def _tie(sig: int, parent: int) -> None:
+def tie_to_parent(sig: int, parent: int) -> None:
     """In the new child: ask for `sig` at the parent's death, which may already have happened.
 
     It runs after the change of account, because that change clears the request.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kapelle.kernel.errors import KapelleError
 from kapelle.kernel.processes import logs
+from kapelle.kernel.processes.fork_server import adopt_orphans, reap_strangers
 from kapelle.kernel.processes.spawn import MARK, Child, find_marked, is_alive, send, spawn
 from kapelle.kernel.processes.table import Backoff, Process
 
@@ -99,6 +100,7 @@ class Supervisor:
         with self._signals() as wake:
             try:
                 end_leftovers(self._mark)
+                adopt_orphans()
                 while not self._stop_asked:
                     self._turn()
                     select.select([wake], [], [], _TICK_SERVING if self._announced else _TICK_STARTING)
@@ -129,6 +131,7 @@ class Supervisor:
 
     def _turn(self) -> None:
         now = time.monotonic()
+        reap_strangers({slot.child.pid for slot in self._slots.values() if slot.child is not None})
         for slot in self._slots.values():
             if self._stop_asked:
                 return
@@ -154,6 +157,8 @@ class Supervisor:
         try:
             if process.launch is not None:
                 slot.child = process.launch()
+            elif process.born_of is not None:
+                slot.child = process.born_of.fork(process.argv, slot.log)
             else:
                 slot.child = spawn(process.argv, log=slot.log, env=self._environ)
         except (KapelleError, OSError) as error:  # the latter: no space, no memory, no more processes

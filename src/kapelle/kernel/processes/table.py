@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kapelle.kernel.processes.fork_server import ForkServer
     from kapelle.kernel.processes.spawn import Child
 
 ALARMING = re.compile(r"\b(WARNING|ERROR|CRITICAL|FATAL|PANIC|Traceback)\b")
@@ -33,6 +34,8 @@ class Process:
     """Whether `--reload` starts it again when the source changes."""
     launch: Callable[[], Child] | None = None
     """Starts it in place of `argv`, for an engine that is not ours."""
+    born_of: ForkServer | None = None
+    """Forks it, for `argv`, in place of starting a program; a row of the table that it needs."""
     ready: Callable[[], bool] | None = None
     """Whether it can serve (None: as soon as it runs). Must answer at once."""
     skip: Callable[[], bool] | None = None

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, object]] = {
     "edge": ("run the collecting front alone", _NO_DJANGO),
     "web": ("run the product's API and pages alone", _APP),
     "worker": ("run one background role alone", _NO_DJANGO),
+    "fork-server": ("load the product once, for `kapelle up` to fork its processes from", _APP),
     "columnar": ("host the embedded columnar engine, or rebuild its data", _NO_DJANGO),
     "migrate": ("bring the database's tables up to date", _NO_DJANGO),
     "workspace": ("create and list workspaces", _APP),
@@ -44,7 +45,7 @@ class _LazyGroup(click.Group):
             return None
         if COMMANDS[name][1] is _APP:
             importlib.import_module("kapelle.web.cli.installation").start_django()
-        module = importlib.import_module(f"kapelle.web.cli.{name}_command")
+        module = importlib.import_module(f"kapelle.web.cli.{name.replace('-', '_')}_command")
         command: click.Command = module.command
         return command
 

@@ -15,6 +15,7 @@ from kapelle.kernel import config as kernel_config
 from kapelle.kernel.clock import utc_now
 from kapelle.kernel.errors import KapelleError
 from kapelle.kernel.postgres import check_external, running
+from kapelle.kernel.row_security import APP_ROLE
 from kapelle.kernel.telemetry import COUNTS, flush_quietly, is_fault
 from kapelle.web.database import database_settings
 
@@ -33,12 +34,11 @@ class NotSetUp(KapelleError):
     status = 503
 
 
-def start_django(role: str | None = None) -> None:
-    """`role` None keeps the app role; OWNER is for migrations only."""
-    if role is not None:
-        os.environ["KAPELLE_DATABASE_ROLE"] = role
+def start_django(role: str = APP_ROLE) -> None:
+    """Load the product, unless this process was forked with it, and work as `role`; OWNER is for migrations only."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kapelle.web.settings")
     django.setup()
+    connection.settings_dict.update(database_settings(kernel_config.load(), role))
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import kapelle
 from kapelle.kernel.postgres import Cluster
-from kapelle.kernel.processes import Process
+from kapelle.kernel.processes import ForkServer, Process
+from kapelle.kernel.processes.fork_server import IS_SUPPORTED
 
 if TYPE_CHECKING:
     from kapelle.kernel.config import Config
@@ -32,33 +33,46 @@ def process_table(config: Config, *, demo: bool = True) -> tuple[Process, ...]:
     cluster = Cluster(config)
     migrated = _Once(config, cluster, "migrate", source=True)
     loaded = _Once(config, cluster, "demo-load", source=False)
-    engines, after = ("columnar", "postgres"), ("postgres", "migrate")
+    forks = ForkServer(config.fork_socket, _run()) if IS_SUPPORTED else None
+    engines, after = ("columnar", "postgres", "fork-server"), ("postgres", "fork-server", "migrate")
     table = (
         # columnar is started first, because making a PostgreSQL cluster takes a moment
         Process("columnar", _run("columnar"), layer=1, vital=False, reload=False, ready=partial(columnar_ok, config)),
         _postgres(cluster),
-        Process("migrate", _run("migrate"), engines, layer=2, restart=False, skip=migrated.is_done, done=migrated.note),
+        Process("fork-server", _run("fork-server"), layer=2, ready=forks.is_ready if forks else None),
+        Process(
+            "migrate",
+            _run("migrate"),
+            engines,
+            layer=2,
+            born_of=forks,
+            restart=False,
+            skip=migrated.is_done,
+            done=migrated.note,
+        ),
         Process(
             "demo-load",
             _run("demo", "load", "--if-empty"),
             after,
             layer=2,
+            born_of=forks,
             restart=False,
             skip=loaded.is_done,
             done=loaded.note,
         ),
-        Process("projector", _run("worker", "projector"), after, layer=2),
-        Process("columnar-writer", _run("worker", "columnar-writer"), after, layer=2),
-        Process("sweeper", _run("worker", "sweeper"), after, layer=2),
-        Process("sender", _run("worker", "sender"), after, layer=2),
-        Process("jobs", _run("worker", "jobs"), after, layer=2),
-        Process("demo-smtp", _run("demo", "smtp"), after, layer=2),
-        Process("web", _run("web"), after, layer=3),
+        Process("projector", _run("worker", "projector"), after, layer=2, born_of=forks),
+        Process("columnar-writer", _run("worker", "columnar-writer"), after, layer=2, born_of=forks),
+        Process("sweeper", _run("worker", "sweeper"), after, layer=2, born_of=forks),
+        Process("sender", _run("worker", "sender"), after, layer=2, born_of=forks),
+        Process("jobs", _run("worker", "jobs"), after, layer=2, born_of=forks),
+        Process("demo-smtp", _run("demo", "smtp"), after, layer=2, born_of=forks),
+        Process("web", _run("web"), after, layer=3, born_of=forks),
         Process("edge", _run("edge"), after, layer=4, ready=partial(is_serving, config)),
     )
     absent = {
         "columnar": config.clickhouse_url,
         "postgres": config.database_url,
+        "fork-server": forks is None,
         "demo-load": not demo,
         "demo-smtp": not demo,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from typing import Any
@@ -33,10 +32,7 @@ def command(listen: str | None, threads: int) -> None:
     if listen:
         address = {"listen": listen}
     else:
-        folder = config.web_socket.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.geteuid():
-            raise click.ClickException(f"{folder} belongs to someone else; remove it or shorten KAPELLE_HOME.")
+        config.make_sockets_dir()
         address = {"unix_socket": str(config.web_socket), "unix_socket_perms": "600"}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with watching("web"):
