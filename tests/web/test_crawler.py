@@ -51,6 +51,8 @@ BODIES: dict[str, Any] = {
     "POST /customers/{customer_id}/lists/{list_name}/items": {"product_external_id": "mine"},
     "PATCH /customers/{customer_id}/lists/{list_name}/items/{product_number}": {"quantity": 9},
     "DELETE /customers/{customer_id}/lists/{list_name}/items/{product_number}": None,
+    "POST /customers/bulk": [{"email": "mine@example.test"}],
+    "POST /products/bulk": [{"external_id": "mine"}],
     "POST /imports": None,
     "POST /imports/{import_id}/run": {"dry_run": True},
     "POST /imports/{import_id}/cancel": None,

@@ -20,6 +20,7 @@ from kapelle.customers.api import router as customers
 from kapelle.events.api import router as events
 from kapelle.imports.api import data_sources_router as data_sources
 from kapelle.imports.api import exports_router as exports
+from kapelle.imports.api import loading_router as loading
 from kapelle.imports.api import router as imports
 from kapelle.imports.api import sources_router as sources
 from kapelle.integrations.api import router as operations
@@ -140,6 +141,7 @@ class _Unexpected(KapelleError):
 
 
 ROUTERS: tuple[Router, ...] = (
+    loading,  # first: its /products/bulk is no product
     customers,
     events,
     catalog,

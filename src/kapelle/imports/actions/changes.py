@@ -1,4 +1,7 @@
-"""The record of what a job did, for its undo, and of the lines that it has matched. Written by importers, set-wise."""
+"""The record of what a job did, for its undo, and of the lines that it has matched. Written by importers, set-wise.
+
+A call that brings records is no job (None): it leaves no images and no marks.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,11 @@ if TYPE_CHECKING:
 
 
 def record_changes(
-    *, workspace_id: UUID, job_id: UUID, table: str, rows: Iterable[tuple[UUID, dict[str, Any] | None]]
+    *, workspace_id: UUID, job_id: UUID | None, table: str, rows: Iterable[tuple[UUID, dict[str, Any] | None]]
 ) -> None:
     """Keep each row's image before this job's first change to it; None says that the job created it."""
+    if job_id is None:
+        return
     listed = [{"r": row_id, "b": before} for row_id, before in rows]
     if not listed:
         return
@@ -31,7 +36,7 @@ def record_changes(
         )
 
 
-def read_marks(*, job_id: UUID, documents: Sequence[UUID]) -> dict[UUID, set[int]]:
+def read_marks(*, job_id: UUID | None, documents: Sequence[UUID]) -> dict[UUID, set[int]]:
     """The line numbers of these documents that earlier chunks of the job have matched."""
     with bulk_cursor() as cursor:
         cursor.execute(
@@ -41,10 +46,10 @@ def read_marks(*, job_id: UUID, documents: Sequence[UUID]) -> dict[UUID, set[int
         return {document: set(lines) for document, lines in cursor.fetchall()}
 
 
-def write_marks(*, workspace_id: UUID, job_id: UUID, marks: Mapping[UUID, Iterable[int]]) -> None:
+def write_marks(*, workspace_id: UUID, job_id: UUID | None, marks: Mapping[UUID, Iterable[int]]) -> None:
     """Remember the matched lines of these documents (all of them, not only the new ones)."""
     listed = [{"d": document, "l": "{" + ",".join(map(str, lines)) + "}"} for document, lines in marks.items()]
-    if not listed:
+    if job_id is None or not listed:
         return
     with bulk_cursor() as cursor:
         cursor.execute(
@@ -63,7 +68,9 @@ def drop_marks(*, job_id: UUID) -> None:
         cursor.execute("DELETE FROM import_marks WHERE job_id = %s", [job_id])
 
 
-def list_changed_ids(*, job_id: UUID, table: str, after: UUID | None, limit: int, created_only: bool) -> list[UUID]:
+def list_changed_ids(
+    *, job_id: UUID | None, table: str, after: UUID | None, limit: int, created_only: bool
+) -> list[UUID]:
     """Ids of one table's rows that the job created (or touched), in the order of ids."""
     with bulk_cursor() as cursor:
         cursor.execute(
@@ -86,7 +93,7 @@ def forget_changes(*, table: str, row_ids: Sequence[UUID]) -> int:
         return cursor.rowcount
 
 
-def add_entities(*, job_id: UUID, counts: Mapping[str, int]) -> None:
+def add_entities(*, job_id: UUID | None, counts: Mapping[str, int]) -> None:
     """Add to what the job's report says of things, from its last phase."""
     with bulk_cursor() as cursor:
         for name, count in counts.items():

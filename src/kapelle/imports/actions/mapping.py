@@ -12,7 +12,7 @@ from kapelle.imports.actions.values import guess_date_format, guess_decimal, is_
 from kapelle.imports.contracts import FieldType, Importer, Mapping, MappingInvalid, RowRejected, TargetField
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SAMPLE_ROWS = 1000
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -20,6 +20,7 @@ _MOSTLY = 0.8
 _LONGEST_DAY = 12  # characters of a date without a time
 _ATTRIBUTES = "attributes.*"
 _OURS = "kapelle_"  # columns of an export that only Kapelle writes
+_GROUPS = {"identifiers": ("{}", "identifier.{}"), "consents": ("consent.{}",)}  # of a record
 _DATES = (FieldType.DATE, FieldType.DATETIME)
 
 
@@ -27,12 +28,10 @@ def guess_mapping(
     importer: Importer, header: Sequence[str], sample: Sequence[Sequence[str]]
 ) -> tuple[Mapping, list[str]]:
     """A mapping to confirm, and notes in plain words on what might be wrong in it."""
-    words = {
-        word: field.name for field in reversed(importer.fields) for word in (_squeeze(field.name), *field.synonyms)
-    }
+    find = name_finder(importer)
     columns: dict[str, str] = {}
     for name in header:
-        target = name if _is_field(importer, name) else words.get(_squeeze(name))
+        target = find(name)
         if target and "*" not in target and target not in columns.values():
             columns[name] = target
     targets = {field.name for field in importer.fields}
@@ -45,6 +44,24 @@ def guess_mapping(
                 columns[name] = f"attributes.{attribute_name(name)}"
     mapping = Mapping(columns=columns, attribute_types=_guess_types(importer, columns, header, sample))
     return mapping, notes
+
+
+def name_finder(importer: Importer) -> Callable[[str], str | None]:
+    """A function from a column's name, or a record's, to the field that it means: by the field's name or a synonym."""
+    words = {
+        word: field.name for field in reversed(importer.fields) for word in (_squeeze(field.name), *field.synonyms)
+    }
+
+    def find(name: str) -> str | None:
+        if _is_field(importer, name):
+            return name
+        group, dot, rest = name.partition(".")
+        if dot and group in _GROUPS:  # {"identifiers": {"email": ...}}
+            meant = (form.format(rest) for form in _GROUPS[group])
+            return next((one for one in meant if rest and _is_field(importer, one)), None)
+        return words.get(_squeeze(name))
+
+    return find
 
 
 def complete_mapping(

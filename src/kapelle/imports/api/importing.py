@@ -47,7 +47,7 @@ def post_import(
 ) -> Any:
     """Upload a CSV file (multipart). Without `mapping` the columns are guessed: make a dry run first and look."""
     key = request.key
-    job_id, columns = uuid7(), _decode(mapping)
+    job_id, columns = uuid7(), read_mapping(mapping)
     path = keep_upload(cast("BinaryIO", file), job_id=job_id)
     job = create_job(
         workspace_id=key.workspace_id,
@@ -135,7 +135,8 @@ def post_undo(request: ApiRequest, import_id: UUID) -> Any:
     return Status(202, job)
 
 
-def _decode(mapping: str) -> dict[str, Any] | None:
+def read_mapping(mapping: str) -> dict[str, Any] | None:
+    """The mapping that a form or an address carries as JSON; raises MappingInvalid."""
     if not mapping:
         return None
     try:

@@ -82,11 +82,11 @@ class RowRejected(Exception):  # says what happened to the row, not that the pro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportContext:
-    """The job as an importer sees it."""
+    """The job, or the call, as an importer sees it."""
 
     workspace_id: UUID
-    job_id: UUID
-    source: str  # "import:<job id>", written as the source of batches, fields and rows
+    job_id: UUID | None  # None: the records of a call, which leave no images for an undo
+    source: str  # "import:<job id>" or "api:<key>", written as the source of batches, fields and rows
     started_at: datetime  # the same after a resume: the time of the facts
     now: datetime
     mapping: Mapping
@@ -135,6 +135,19 @@ class ChunkOutcome:
     failures: list[RowFailure] = field(default_factory=list)
     entities: dict[str, int] = field(default_factory=dict)  # {"orders_created": 12}: for the report
     differences: list[Difference] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOutcome:
+    """What became of the records of a call. The four outcomes add up to `rows_read`."""
+
+    rows_read: int
+    rows_created: int
+    rows_updated: int
+    rows_unchanged: int
+    rows_failed: int
+    entities: dict[str, int]
+    errors: list[RowFailure]
 
 
 @dataclass(frozen=True, slots=True)

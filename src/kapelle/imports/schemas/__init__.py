@@ -1,7 +1,7 @@
 """The JSON of imports and exports."""
 
 from kapelle.imports.schemas.exporting import ExportIn, ExportKindOut, ExportOut, LinkOut
-from kapelle.imports.schemas.importing import FieldOut, ImportOut, KindOut, RowErrorOut, RunIn
+from kapelle.imports.schemas.importing import FieldOut, ImportOut, KindOut, LoadOut, RowErrorOut, RunIn
 
 __all__ = [
     "ExportIn",
@@ -11,6 +11,7 @@ __all__ = [
     "ImportOut",
     "KindOut",
     "LinkOut",
+    "LoadOut",
     "RowErrorOut",
     "RunIn",
 ]

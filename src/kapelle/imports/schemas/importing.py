@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Schema
+from pydantic import Field
 
 from kapelle.accounts.contracts import LawfulBasis
 
@@ -51,6 +52,26 @@ class RowErrorOut(Schema):
     code: str
     reason: str
     raw: list[str]
+
+
+class RecordErrorOut(Schema):
+    """A record that was left out."""
+
+    row: int = Field(validation_alias="number", description="Its place among the records of the call, from 1.")
+    code: str
+    reason: str
+
+
+class LoadOut(Schema):
+    """What became of the records of a call. The four outcomes add up to `rows_read`."""
+
+    rows_read: int
+    rows_created: int
+    rows_updated: int
+    rows_unchanged: int
+    rows_failed: int
+    entities: dict[str, int]
+    errors: list[RecordErrorOut]
 
 
 class FieldOut(Schema):

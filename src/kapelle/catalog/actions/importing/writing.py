@@ -217,7 +217,7 @@ def _write_rests(
 
 def _save(batch: OpenBatch, context: ImportContext, orders: list[OrderState]) -> None:
     statuses = save_orders(batch, orders)
-    keep = {"workspace_id": batch.workspace_id, "job_id": context.job_id}
+    keep: dict[str, Any] = {"workspace_id": batch.workspace_id, "job_id": context.job_id}
     images: list[tuple[UUID, dict[str, Any] | None]]
     images = [(order.id, order.before) for order in orders if order.is_new or order.before]
     record_changes(**keep, table="orders", rows=images)

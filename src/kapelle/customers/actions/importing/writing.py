@@ -78,7 +78,7 @@ class CustomersWritten:
     count_updated: int
 
 
-def write_customers(batch: OpenBatch, drafts: Sequence[CustomerDraft], *, job_id: UUID) -> CustomersWritten:
+def write_customers(batch: OpenBatch, drafts: Sequence[CustomerDraft], *, job_id: UUID | None) -> CustomersWritten:
     """Upsert the customers of these drafts in the open batch. The caller closes the batch (`close_customers`)."""
     plan = plan_customers(drafts, batch.source)
     new = {target.customer for at in plan.created if (target := plan.targets[at])}
@@ -112,7 +112,7 @@ def ensure_attributes(batch: OpenBatch, types: dict[str, str]) -> None:
     _execute(batch, _ENSURE_ATTRIBUTES, rows)
 
 
-def _settle(batch: OpenBatch, plan: Plan, drafts: Sequence[CustomerDraft], new: set[UUID], job_id: UUID) -> None:
+def _settle(batch: OpenBatch, plan: Plan, drafts: Sequence[CustomerDraft], new: set[UUID], job_id: UUID | None) -> None:
     """After linking: whose each draft is now, which identifiers and links were added to customers that existed."""
     before = plan.known
     plan.known = find_identifiers(batch.workspace_id, (pair for draft in drafts for pair in draft.identifiers))
@@ -129,7 +129,7 @@ def _settle(batch: OpenBatch, plan: Plan, drafts: Sequence[CustomerDraft], new: 
         )
 
 
-def _save(batch: OpenBatch, layers: Layers, new: set[UUID], job_id: UUID) -> None:
+def _save(batch: OpenBatch, layers: Layers, new: set[UUID], job_id: UUID | None) -> None:
     images = ((origin, {"facet": before}) for origin, before in layers.images.items() if origin not in new)
     record_changes(workspace_id=batch.workspace_id, job_id=job_id, table="identifiers", rows=images)
     save_facets(batch, [layers.facets[origin] for origin in layers.images])
