@@ -6,7 +6,6 @@ A claim holds its rows until its transaction ends; they are gone after the commi
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from kapelle.events.actions.batches import lock_workspace
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1_000
 MAX_BYTES = 1_000_000
-_RESCAN_SECONDS = 1.0
 
 _LOOK = """
 SELECT ctid::text, workspace_id, octet_length(body) FROM inbox WHERE ctid >= %b::tid
 LIMIT %b FOR UPDATE SKIP LOCKED
 """
+_PAGES = "SELECT pg_relation_size('inbox') / current_setting('block_size')::int"
 _TAKE = """
 DELETE FROM inbox WHERE ctid = ANY(%b::tid[])
 RETURNING id, workspace_id, receipt_id, kind, source, received_at, context::text, body
@@ -58,20 +57,22 @@ class Claim(NamedTuple):
 
 
 class Claimer:
-    """Remembers where in the inbox the last rows were found, and who was passed over."""
+    """Goes through the inbox in rounds, and remembers who was passed over.
+
+    A round ends where the inbox ended when it began. New rows may come to lie before its place or behind its end: they
+    wait for the next round, so nobody waits for longer than it takes to do what was there before.
+    """
 
     def __init__(self) -> None:
         self._head = 0  # page of the inbox's heap
-        self._full_scan_at = 0.0
+        self._end = 0
         self._passed_over: set[UUID] = set()
 
     def claim(self) -> Claim:
         """Take rows for this transaction."""
-        if monotonic() >= self._full_scan_at:
-            self._head = 0
-        found = self._look()
-        if not found and self._head:
-            self._head = 0
+        found = self._look() if self._head < self._end else []
+        if not found:
+            self._head, self._end = 0, bulk_cursor().execute(_PAGES).fetchall()[0][0]
             found = self._look()
         if not found:
             return Claim({})
@@ -87,8 +88,6 @@ class Claimer:
 
     def _look(self) -> list[tuple[str, UUID, int]]:
         """Places of rows that nobody else holds, within MAX_ROWS and (after the first) MAX_BYTES."""
-        if not self._head:
-            self._full_scan_at = monotonic() + _RESCAN_SECONDS
         found: list[tuple[str, UUID, int]] = []
         size = 0
         for row in bulk_cursor().execute(_LOOK, [f"({self._head},0)", MAX_ROWS], binary=True):
