@@ -13,6 +13,7 @@ from procrastinate.contrib.django import app
 from kapelle.accounts.actions import record_audit
 from kapelle.accounts.contracts import LawfulBasis, check_origin
 from kapelle.accounts.queries import get_workspace_by_id
+from kapelle.imports.actions.json_lines import JsonLinesFile, trust_json
 from kapelle.imports.actions.mapping import SAMPLE_ROWS, complete_mapping, decode_mapping, guess_mapping
 from kapelle.imports.actions.reading import FEED, CsvFormat, detect_format, open_rows
 from kapelle.imports.actions.unpacking import unpack
@@ -57,12 +58,13 @@ def create_job(
     job_id = job_id or uuid7()
     file_name = file_name or path.name
     try:
-        path, is_ours = unpack(path, job_folder(job_id))
+        packed, (path, is_ours) = path, unpack(path, job_folder(job_id))
+        if path != packed and packed.parent == path.parent:
+            packed.unlink()  # it has been read for good: one copy of people's data is enough
         if is_ours:
             encoding, delimiter = "utf-8", ","
         form = detect_format(path, encoding=encoding, delimiter=delimiter)
-        header, sample = read_sample(path, form)
-        chosen, notes = _choose_mapping(kind, mapping, header, sample)
+        header, chosen, notes = _choose_mapping(kind, mapping, path, form)
         if form == FEED and chosen.feed is None:
             chosen = msgspec.structs.replace(chosen, feed=origin or file_name or path.name)
         job = ImportJob(
@@ -93,12 +95,18 @@ def create_job(
 
 
 def _choose_mapping(
-    kind: str, given: dict[str, Any] | None, header: list[str], sample: list[list[str]]
-) -> tuple[Mapping, list[str]]:
+    kind: str, given: dict[str, Any] | None, path: Path, form: CsvFormat
+) -> tuple[list[str], Mapping, list[str]]:
+    """The file's header, and from its first rows the mapping with notes on what might be wrong in it."""
     importer = get_importer(kind)
+    with open_rows(path, form) as file:
+        sample = [row.cells for row in islice(file, SAMPLE_ROWS) if row.problem is None]
+    header = file.header
     guessed, notes = guess_mapping(importer, header, sample) if given is None else (decode_mapping(given), [])
+    if isinstance(file, JsonLinesFile):
+        guessed = trust_json(guessed, file.types, is_given=given is not None)
     chosen, doubts = complete_mapping(importer, guessed, header, sample)
-    return chosen, notes + doubts
+    return header, chosen, notes + doubts
 
 
 def _keep(row: ImportJob) -> JobInfo:
@@ -169,12 +177,6 @@ def keep_upload(file: BinaryIO, *, job_id: UUID) -> Path:
     with path.open("wb") as target:
         shutil.copyfileobj(file, target, 1 << 20)
     return path
-
-
-def read_sample(path: Path, form: CsvFormat) -> tuple[list[str], list[list[str]]]:
-    """The header and the first sound rows."""
-    with open_rows(path, form) as file:
-        return file.header, [row.cells for row in islice(file, SAMPLE_ROWS) if row.problem is None]
 
 
 def make_context(job: ImportJob, now: datetime) -> ImportContext:

@@ -12,7 +12,7 @@ from kapelle.imports.actions.values import guess_date_format, guess_decimal, is_
 from kapelle.imports.contracts import FieldType, Importer, Mapping, MappingInvalid, RowRejected, TargetField
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 SAMPLE_ROWS = 1000
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -41,7 +41,7 @@ def guess_mapping(
         notes = [f"Column {name!r} is not imported." for name in header if name.startswith(_OURS)]
         for name in header:
             if name not in columns and not name.startswith(_OURS):
-                columns[name] = f"attributes.{attribute_name(name)}"
+                columns[name] = _free_attribute(f"attributes.{attribute_name(name)}", columns.values())
     mapping = Mapping(columns=columns, attribute_types=_guess_types(importer, columns, header, sample))
     return mapping, notes
 
@@ -147,6 +147,14 @@ def attribute_name(header: str) -> str:
     """A header as the name of a custom field: "Любимый цвет" becomes "любимый_цвет"."""
     name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", header).strip().lower()).strip("_")
     return name[:100] or "column"
+
+
+def _free_attribute(target: str, taken: Collection[str]) -> str:
+    """The field, or with a number if another column is mapped to it: nothing of either is lost."""
+    number = 1
+    while (name := target if number == 1 else f"{target}_{number}") in taken:
+        number += 1
+    return name
 
 
 def _attribute(target: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PRODUCTS = "products"  # the one kind of export without people
 _CHUNK = 8 * 1024 * 1024
 _OVERLAP = 4 * 1024
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")  # JSON's way to write letters beyond ASCII
 _AT_WORK = (JobStatus.RUNNING, JobStatus.UNDOING)
 
 
@@ -64,7 +65,9 @@ def _remove_files(subject: Subject) -> dict[str, int]:
     for job in ImportJob.objects.order_by("id").iterator():
         folder = job_folder(job.id)
         files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-        naming = [path for path in files if _names(path, job.encoding, pattern)]
+        # XML and JSON have no delimiter, and no encoding in our sense either.
+        encoding = job.encoding if job.delimiter else "utf-8"
+        naming = [path for path in files if _names(path, encoding, pattern)]
         if naming and job.status in _AT_WORK:
             raise NotYet("An import that names this person is running.")
         for path in naming:
@@ -73,13 +76,17 @@ def _remove_files(subject: Subject) -> dict[str, int]:
     return {"imported files": removed} if removed else {}
 
 
+def _letter(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)).lower()
+
+
 def _names(path: Path, encoding: str, pattern: re.Pattern[str]) -> bool:
     """Whether the person stands anywhere in the file; read in pieces that overlap."""
     with path.open(encoding=encoding or "utf-8", errors="replace", newline="") as file:
         before = ""
         while piece := file.read(_CHUNK):
             text = (before + piece).lower()
-            if pattern.search(text):
+            if pattern.search(text) or (_ESCAPE.search(text) and pattern.search(_ESCAPE.sub(_letter, text))):
                 return True
             before = text[-_OVERLAP:]
     return False

@@ -10,10 +10,11 @@ from typing import IO, TYPE_CHECKING, Self
 
 from kapelle.imports.actions.encodings import DECODE_ERRORS, UNDECODABLE, check_encoding, detect_encoding
 from kapelle.imports.actions.feeds import FeedFile, is_feed
+from kapelle.imports.actions.json_lines import JsonLinesFile, is_json_lines
 from kapelle.imports.contracts import NotReadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 MAX_LINE = 1 << 20  # characters; a longer line is no row of a table
@@ -37,11 +38,14 @@ class CsvFormat:
 
 
 FEED = CsvFormat("xml", "")
+JSON_LINES = CsvFormat("json", "")
 
 
-def open_rows(path: Path, form: CsvFormat) -> CsvFile | FeedFile:
-    """The file's rows, whatever its form."""
-    return FeedFile(path, Row) if form == FEED else CsvFile(path, form)
+def open_rows(path: Path, form: CsvFormat, header: Sequence[str] | None = None) -> CsvFile | FeedFile | JsonLinesFile:
+    """The file's rows, whatever its form; `header`, if it is known, spares another look at all of it."""
+    if form == FEED:
+        return FeedFile(path, Row)
+    return JsonLinesFile(path, Row, header) if form == JSON_LINES else CsvFile(path, form)
 
 
 @dataclass(slots=True)
@@ -57,12 +61,18 @@ def detect_format(path: Path, *, encoding: str | None = None, delimiter: str | N
     """What was given is kept, the rest is found from the file; raises NotReadable."""
     if path.is_file() and is_feed(path):
         return FEED
+    delimiter = delimiter or None
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise NotReadable(f"{delimiter!r} cannot be a delimiter: give one character, such as ';' or a tab.")
     if not path.is_file() or not path.stat().st_size:
         raise NotReadable("The file is empty.")
+    if delimiter is None and is_json_lines(path):
+        return JSON_LINES
     name = check_encoding(encoding) if encoding else detect_encoding(path)
-    return CsvFormat(encoding=name, delimiter=delimiter or sniff_delimiter(_head(path, name)))
+    head = _head(path, name)
+    if delimiter is None and head.lstrip("\ufeff").startswith('{"'):
+        raise NotReadable(f"The file is JSON in {name}; it must be UTF-8.")
+    return CsvFormat(encoding=name, delimiter=delimiter or sniff_delimiter(head))
 
 
 def sniff_delimiter(text: str) -> str:

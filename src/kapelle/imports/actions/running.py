@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kapelle.imports.actions.feeds import FeedFile
+    from kapelle.imports.actions.json_lines import JsonLinesFile
     from kapelle.imports.actions.reading import CsvFile
 
 log = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ class _Run:
             return
         job = self.job
         context = make_context(job, self.clock())
-        with open_rows(Path(job.file_path), CsvFormat(job.encoding, job.delimiter)) as file:
+        with open_rows(Path(job.file_path), CsvFormat(job.encoding, job.delimiter), job.header) as file:
             at = {name: index for index, name in enumerate(file.header)}
             columns = {target: at[name] for name, target in context.mapping.columns.items()}
             parse = self.importer.parser(context, columns)
@@ -170,7 +171,9 @@ class _Run:
         if not self.job.cancel_requested:
             self._save(rows_total=job.rows_read, is_read=True, bytes_read=job.bytes_total)
 
-    def _chunks(self, file: CsvFile | FeedFile, parse: Callable[[list[str]], Any]) -> Iterator[tuple[list[_Item], int]]:
+    def _chunks(
+        self, file: CsvFile | FeedFile | JsonLinesFile, parse: Callable[[list[str]], Any]
+    ) -> Iterator[tuple[list[_Item], int]]:
         """Parsed rows that are not in yet, and how far the file was read with each chunk. Touches no database."""
         done, limit = self.job.rows_read, self.job.row_limit
         chunk: list[_Item] = []

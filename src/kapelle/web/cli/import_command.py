@@ -1,4 +1,4 @@
-"""`kapelle import`: loads a CSV file into a workspace, with progress; lists, resumes and takes back imports."""
+"""`kapelle import`: loads a file into a workspace, with progress; lists, resumes and takes back imports."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LISTED = 50
 
 @click.group()
 def command() -> None:
-    """Load customers, products or orders from a CSV file."""
+    """Load customers, products or orders from a file: CSV, Excel, JSON Lines, packed or not."""
 
 
 def _add(kind: str, what: str) -> None:
@@ -197,7 +197,8 @@ def _read_map(path: Path) -> dict[str, Any]:
 
 
 def _print_mapping(job: JobInfo) -> None:
-    click.echo(f"Read as {job.encoding} with the delimiter {job.delimiter!r}; columns guessed (give --map to decide):")
+    form = f"{job.encoding} with the delimiter {job.delimiter!r}" if job.delimiter else job.encoding.upper()
+    click.echo(f"Read as {form}; columns guessed (give --map to decide):")
     for column, target in job.mapping["columns"].items():
         click.echo(f"  {column} -> {target}")
     for note in job.notes:

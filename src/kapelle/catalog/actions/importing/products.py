@@ -168,7 +168,8 @@ def _read_params(text: str) -> dict[str, str]:
 
 def _set(draft: ProductDraft, name: str, value: Any) -> None:
     if name.startswith("attributes."):
-        draft.attributes[name.removeprefix("attributes.")] = value if isinstance(value, bool) else str(value)
+        text = ", ".join(value) if isinstance(value, list) else value if isinstance(value, bool) else str(value)
+        draft.attributes[name.removeprefix("attributes.")] = text
     else:
         setattr(draft, name, value)
 
