@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import gzip
+import http.client
 import json
+import socket
 import time
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -145,6 +147,35 @@ def test_strange_but_valid_json_is_taken(edge: EdgeProcess, write_secret: str, i
 def test_what_is_too_large_is_413(edge: EdgeProcess, write_secret: str, path: str, body: Any) -> None:
     answer = edge.post(path, body, key=write_secret)
     assert (answer.status, answer.json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_who_sends_far_too_much_still_reads_the_answer(
+    edge: EdgeProcess, write_secret: str, connection: str, chunked: bool
+) -> None:
+    parts = [b'{"batch": ["', *[b"x" * 65_536] * 400, b'"]}']
+    client = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=30)
+    headers = {"Authorization": f"Bearer {write_secret}", "Connection": connection}
+    body = iter(parts) if chunked else b"".join(parts)
+    client.request("POST", "/v1/batch", body=body, headers=headers, encode_chunked=chunked)
+    response = client.getresponse()
+    assert (response.status, json.loads(response.read())["code"]) == (413, "body_too_large")
+    if connection == "keep-alive":
+        socket_before = client.sock
+        client.request("POST", "/v1/track", body=json.dumps(TRACK), headers=headers)
+        assert client.getresponse().status == 200
+        assert client.sock is socket_before
+    client.close()
+
+
+def test_who_asks_before_sending_too_much_is_told_so_at_once(edge: EdgeProcess, write_secret: str) -> None:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as client:
+        client.sendall(
+            b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 99000000\r\nExpect: 100-continue\r\n"
+            + f"Authorization: Bearer {write_secret}\r\n\r\n".encode()
+        )
+        assert client.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_gzip_bomb_is_413_and_costs_little(edge: EdgeProcess, write_secret: str) -> None:

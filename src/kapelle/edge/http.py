@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import msgspec
@@ -18,6 +20,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
 NO_STORE = (b"cache-control", b"no-store")
+_DISCARD_SECONDS = 10
 _PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 
 
@@ -48,9 +51,11 @@ def header(scope: HttpScope, name: bytes) -> bytes:
 
 
 async def read_body(scope: HttpScope, receive: Receive) -> bytes:
-    """The whole body as it came; raises BodyTooLarge as soon as it is over the limit."""
+    """The whole body as it came; raises BodyTooLarge when it is over the limit, after the rest was thrown away."""
     announced = header(scope, b"content-length")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        if header(scope, b"expect").lower() != b"100-continue":  # who waits for our word has sent nothing yet
+            await _discard(receive)
         raise too_large()
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -68,9 +73,19 @@ async def read_body(scope: HttpScope, receive: Receive) -> bytes:
         part = message.get("body", b"")
         size += len(part)
         if size > MAX_BODY_BYTES:
+            if message.get("more_body"):
+                await _discard(receive)
             raise too_large()
         parts.append(part)
     return b"".join(parts)
+
+
+async def _discard(receive: Receive) -> None:
+    """Read the rest and keep nothing: a connection closed over unread bytes is reset, and the answer lost with it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
 
 
 def too_large() -> BodyTooLarge:
