@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from click.testing import CliRunner
 
+from columnar_host import Host
 from kapelle.kernel import config as kernel_config
 from kapelle.kernel.postgres import Cluster
 from kapelle.kernel.postgres.layout import free_port
 from kapelle.kernel.processes import FileLock
+from kapelle.kernel.secrets import secret_bytes
 from kapelle.web.cli import doctor_checks
 from kapelle.web.cli.doctor_checks import CHECKS, Finding, disk_finding
 from kapelle.web.cli.doctor_command import command
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kapelle.kernel.config import Config
+
+# root may read everything, unless it gives that up
+NO_OVERRIDE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
 
 
 @pytest.fixture
@@ -86,6 +93,45 @@ def test_a_taken_port_fails_and_the_exit_status_says_so(config: Config) -> None:
 @pytest.mark.parametrize(("free", "level"), [(100 * 1024**2, "FAIL"), (1024**3, "warn"), (3 * 1024**3, "ok")])
 def test_little_disk_is_told_in_time(free: int, level: str) -> None:
     assert disk_finding(free).level == level
+
+
+def test_keys_must_be_there_readable_and_ours_alone(config: Config) -> None:
+    assert levels("keys", config) == {}
+    (config.home / "logs").mkdir(parents=True)
+    assert levels("keys", config) == {f"{config.keys_dir} is missing": "FAIL"}
+    secret_bytes(config, "tracking")
+    assert levels("keys", config) == {"1 files of keys can be read, and by this user alone": "ok"}
+    config.keys_dir.chmod(0o755)
+    assert levels("keys", config) == {f"other users of this machine can enter {config.keys_dir}": "warn"}
+
+
+def test_keys_of_somebody_else_are_named(config: Config) -> None:
+    secret_bytes(config, "postgres-owner-password")
+    key = config.keys_dir / "postgres-owner-password"
+    key.chmod(0)
+    for name, said in (("doctor", f"FAIL {key} cannot be read - run Kapelle as"), ("migrate", str(key))):
+        done = subprocess.run(
+            [*(NO_OVERRIDE if os.geteuid() == 0 else []), sys.executable, "-m", "kapelle.web.cli", name],
+            env={**os.environ, "KAPELLE_HOME": str(config.home), "PORT": str(config.port)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert said in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_clickhouse_that_knows_us_not_fails(config: Config) -> None:
+    host = Host(config.home)
+    host.start()
+    try:
+        url = f"http://default:wrong@127.0.0.1:{host.address['port']}"
+        (what,) = levels("columnar", replace(config, clickhouse_url=url))
+    finally:
+        host.stop()
+    assert what.startswith("ClickHouse cannot be used: ")
+    assert "Authentication failed" in what
 
 
 def test_a_database_without_the_app_role_fails(with_database: Config) -> None:

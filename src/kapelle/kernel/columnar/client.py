@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     Row = Sequence[Any]
     Settings = Mapping[str, str | int | float]
+
+logging.getLogger(driver.__package__).addHandler(logging.NullHandler())  # every failure is raised as well
 
 _TOO_MANY_QUERIES = 202
 _PIECE = 512 * 1024
@@ -54,9 +57,12 @@ class ColumnarError(KapelleError):
         self.clickhouse_code = clickhouse_code
 
 
-def connect(config: Config) -> Client:
-    """A client for this installation's engine. Opens nothing yet, so it never fails while the engine is away."""
-    return Client(config)
+def connect(config: Config, *, answer_seconds: int = _ANSWER_SECONDS) -> Client:
+    """A client for this installation's engine. Opens nothing yet, so it never fails while the engine is away.
+
+    `answer_seconds`: an engine that is silent for so long counts as away. Where somebody waits it should be short.
+    """
+    return Client(config, answer_seconds)
 
 
 class Client:
@@ -65,8 +71,9 @@ class Client:
     Every method raises ColumnarUnavailable or ColumnarError. Times come back aware, in UTC.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, answer_seconds: int) -> None:
         self._config = config
+        self._answer_seconds = answer_seconds
         self._lock = threading.Lock()
         self._driver: Driver | None = None
         self._target: dict[str, Any] = {}
@@ -163,7 +170,7 @@ class Client:
             **{**target, "settings": settings},
             pool_mgr=get_pool_manager(maxsize=_CONNECTIONS, num_pools=2, block=False),
             connect_timeout=_CONNECT_SECONDS,
-            send_receive_timeout=_ANSWER_SECONDS,
+            send_receive_timeout=self._answer_seconds,
             autogenerate_session_id=False,
             compress=self._config.clickhouse_url is not None,
             tz_mode="aware",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kapelle.segments.queries.compiler import Compiled
 
 _LOST = {60, 81}  # no such table, no such database: lost, and the writer has not seen it yet
+_ANSWER_SECONDS = 60
 _MEMBER_COLUMNS = "id, external_id, email, phone, first_name, last_name"
 
 
@@ -91,4 +92,4 @@ def _stale_if_lost(error: ColumnarError) -> KapelleError:
 @functools.cache
 def _client() -> Client:
     """One a process: it may be shared by threads and follows a restarted engine."""
-    return connect(kernel_config.load())
+    return connect(kernel_config.load(), answer_seconds=_ANSWER_SECONDS)

@@ -66,3 +66,6 @@ def main() -> None:
     except KapelleError as error:
         click.echo(f"kapelle: {error.message}", err=True)
         sys.exit(1)
+    except PermissionError as error:
+        click.echo(f"kapelle: This user may not use {error.filename}; `kapelle doctor` says more.", err=True)
+        sys.exit(1)

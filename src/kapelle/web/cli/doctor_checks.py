@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 import psycopg
 
 from kapelle.kernel.clock import utc_now
+from kapelle.kernel.columnar.client import connect
 from kapelle.kernel.errors import KapelleError
 from kapelle.kernel.postgres import Cluster, database_url
 from kapelle.kernel.postgres.external import APP_ROLE, problems, read_facts
@@ -36,6 +36,7 @@ _SPILL_WARN = 100 * 1024**2
 _SKEW_SECONDS = 5.0
 _MADE_AFTER = datetime(2026, 1, 1, tzinfo=UTC)
 _HTTP_OK = 200
+_CLICKHOUSE_SECONDS = 5
 _START = "start it with `kapelle up`"
 
 _RUSSIAN = "SELECT to_tsvector('russian', 'кошки') @@ to_tsquery('russian', 'кошка')"
@@ -80,6 +81,28 @@ def home(config: Config) -> Iterator[Finding]:
     except OSError as error:
         mend = f"give this user the right to write there (chown), or set KAPELLE_HOME ({error.strerror})"
         yield Finding("FAIL", f"{folder} cannot be written", mend)
+
+
+def keys(config: Config) -> Iterator[Finding]:
+    """The files in KAPELLE_HOME/keys are there, can be read, and by this user alone."""
+    folder = config.keys_dir
+    try:
+        files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+        for path in files:
+            path.open("rb").close()
+    except FileNotFoundError:
+        if (config.home / "logs").exists():  # a first start made both
+            mend = "put it back from your backup: what was encrypted with its keys cannot be read without them"
+            yield Finding("FAIL", f"{folder} is missing", mend)
+        return
+    except OSError as error:
+        mend = f"run Kapelle as the user who owns it, or give it to this user (chown) ({error.strerror})"
+        yield Finding("FAIL", f"{error.filename} cannot be read", mend)
+        return
+    if folder.stat().st_mode & 0o077:
+        yield Finding("warn", f"other users of this machine can enter {folder}", f"chmod -R go-rwx {folder}")
+    else:
+        yield Finding("ok", f"{len(files)} files of keys can be read, and by this user alone")
 
 
 def disk(config: Config) -> Iterator[Finding]:
@@ -178,18 +201,14 @@ def _migrations() -> Finding:
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own words
     if done.returncode == 0:
         return Finding("ok", "the tables are up to date")
-    said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    said = (done.stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("Error: ")
     return Finding("FAIL", f"the tables are not up to date: {said}", "run `kapelle migrate`")
 
 
 def columnar(config: Config) -> Iterator[Finding]:
     """The engine behind segments and reports answers."""
     if config.clickhouse_url:
-        parts = urlsplit(config.clickhouse_url)
-        tls = parts.scheme == "https"
-        good = probe(parts.hostname or "", parts.port, "/ping", tls=tls, timeout=5.0) == _HTTP_OK
-        mend = "" if good else "see that the server runs and that its address fits; events and sends go on meanwhile"
-        yield Finding("ok" if good else "FAIL", f"ClickHouse {'answers' if good else 'does not answer'}", mend)
+        yield _clickhouse(config)
     elif columnar_ok(config):
         yield Finding("ok", "the columnar engine answers")
     elif is_up(config):
@@ -197,6 +216,16 @@ def columnar(config: Config) -> Iterator[Finding]:
         yield Finding("FAIL", "the columnar engine does not answer", mend)
     else:
         yield Finding("warn", "the columnar engine is not running", _START)
+
+
+def _clickhouse(config: Config) -> Finding:
+    """A query, not a ping: those who may not log in are answered a ping as well."""
+    try:
+        connect(config, answer_seconds=_CLICKHOUSE_SECONDS).query("SELECT 1")
+    except KapelleError as error:
+        mend = "see that the server runs and that address, user and password fit; events and sends go on meanwhile"
+        return Finding("FAIL", f"ClickHouse cannot be used: {error.message.splitlines()[0]}", mend)
+    return Finding("ok", "ClickHouse answers")
 
 
 def processes(config: Config) -> Iterator[Finding]:
@@ -239,6 +268,7 @@ def clock(_config: Config) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     python_version,
     home,
+    keys,
     disk,
     clock,
     port,

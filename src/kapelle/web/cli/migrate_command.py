@@ -19,7 +19,7 @@ def command(check: bool) -> None:  # click passes options by name
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if check and missing:
-            raise click.ClickException(f"{len(missing)} migrations are missing; run `kapelle migrate`.")
+            raise click.ClickException(f"{len(missing)} migrations are missing")
         if missing:
             call_command("migrate", verbosity=0, interactive=False)
         click.echo(f"Applied {len(missing)} migrations." if missing else "The tables are up to date.")
