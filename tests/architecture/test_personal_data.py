@@ -17,6 +17,7 @@ TELLING = frozenset(f"{_PERSONS} {_WORDS} {_TEXTS}".split(" "))
 # Tables with such a column that are nobody's personal data, each with the reason.
 NOT_PERSONAL = {
     "event_types": "names and JSON types of properties, no values",
+    "identity_changes": "ids of customers whose identifiers were moved, for a day",
     "inbox": "waits for the projector for moments; what is of an erased person stops at the gate (ErasedGate)",
     "procrastinate_jobs": "arguments are ids of workspaces and of things, never of people",
 }

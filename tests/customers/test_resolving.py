@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kapelle.accounts.actions import create_workspace
+from kapelle.customers.actions import links, resolving, settled
+from kapelle.customers.models import IdentityLink
+from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.ids import uuid7
+from kapelle.kernel.tenancy import workspace_scope
 from road import Road, alias, identify, minutes, track
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import psycopg
 
 
 def _person(**names: str) -> frozenset[tuple[str, str]]:
@@ -142,28 +148,44 @@ def test_order_within_a_batch_does_not_change_the_people_even_if_they_contradict
     assert all(answer == answers[0] for answer in answers)
 
 
-def test_a_batch_of_known_customers_costs_a_handful_of_queries(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    from django.db import connection  # noqa: PLC0415
-
-    from kapelle.customers.actions import links, resolving  # noqa: PLC0415
-
+def test_a_batch_of_known_customers_costs_one_query(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     messages = [track(f"a{n}", user=f"u{n}", anonymous=f"a{n}") for n in range(300)]
     road.send(*messages)
     road.project()
-    statements: list[Any] = []
-    real = links.bulk_cursor
+    statements: list[str] = []
 
     class Counting:
         def __getattr__(self, name: str) -> Any:
             statements.append(name)
-            return getattr(real(), name)
+            return getattr(bulk_cursor(), name)
 
-    for module in (links, resolving):
+    for module in (links, resolving, settled):
         monkeypatch.setattr(module, "bulk_cursor", Counting)
-    road.send(*(message | {"messageId": f"b{place}"} for place, message in enumerate(messages)))
+    counts = []
+    for again in "bcd":
+        statements.clear()
+        road.send(*(message | {"messageId": f"{again}{place}"} for place, message in enumerate(messages)))
+        road.project()
+        counts.append(len(statements))
+    assert counts == [3, 1, 1]  # what has changed, then at first also the identifiers and their links
+
+
+def test_what_is_remembered_of_facts_ends_with_a_link_that_was_removed(
+    road: Road, owner: psycopg.Connection[Any]
+) -> None:
+    for number in range(3):
+        road.send(track(f"m{number}", user="u", anonymous="a"))
+        road.project()
+    remove = "DELETE FROM identity_links WHERE workspace_id = %s"
+    with workspace_scope(road.workspace_id):
+        assert IdentityLink.objects.count() == 1
+    with owner.transaction():
+        owner.execute("SELECT set_config('kapelle.workspace', %s, true)", [str(road.workspace_id)])
+        assert owner.execute(remove, [road.workspace_id]).rowcount == 1
+    road.send(track("m3", user="u", anonymous="a"))
     road.project()
-    assert connection.connection is not None
-    assert len(statements) == 1
+    with workspace_scope(road.workspace_id):
+        assert IdentityLink.objects.count() == 1
 
 
 def test_an_alias_makes_the_new_user_id_the_main_one(road: Road) -> None:

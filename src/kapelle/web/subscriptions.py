@@ -33,6 +33,7 @@ from kapelle.customers.queries.exporting import CustomersExporter, EventsExporte
 from kapelle.customers.queries.mirror import CUSTOMERS, ORIGINS
 from kapelle.customers.tasks.duplicates import FIND_NIGHTLY as FIND_DUPLICATES
 from kapelle.customers.tasks.identity import APPLY_RULES as APPLY_IDENTITY_RULES
+from kapelle.customers.tasks.identity import FORGET_OLD_CHANGES as FORGET_IDENTITY_CHANGES
 from kapelle.events.actions.personal_data import EventData
 from kapelle.events.queries.mirror import EVENTS
 from kapelle.events.tasks.projection import Road
@@ -84,6 +85,7 @@ CHORES: tuple[Chore, ...] = (
     FORGET_OLD_ANSWERS,
     SESSIONS_CHORE,
     APPLY_IDENTITY_RULES,
+    FORGET_IDENTITY_CHANGES,
     *IMPORT_CHORES,
     REQUEUE_STALLED_CAMPAIGNS,
     REQUEUE_STALLED_ERASURES,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from kapelle.accounts.actions import record_audit
-from kapelle.customers.actions.links import MEMORY, add_links, manual_link
+from kapelle.customers.actions.links import add_links, manual_link
 from kapelle.customers.actions.profiles import close_customers
 from kapelle.customers.actions.replaying import replay
 from kapelle.customers.actions.rules import load_rules
@@ -117,7 +117,6 @@ def unmerge(*, workspace_id: UUID, entry_id: UUID, now: datetime, actor: str) ->
         keep_apart(batch, entry.winner_id, entry.loser_id, reason=f"merge {entry_id} taken back", actor=actor)
         ends = [entry.winner_id, entry.loser_id]
         bulk_cursor().execute(_UNLINK_MANUAL, [workspace_id, *ends, *reversed(ends)])
-        MEMORY.forget()
         if replay(batch, ends, load_rules()) is None:
             raise TooEntangled("Too many identifiers hang on these customers. Nothing was changed.")
         close_customers(batch)

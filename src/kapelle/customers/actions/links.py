@@ -1,12 +1,8 @@
-"""Identifiers and the links between them in the database: found, added, remembered. Decides nothing."""
+"""Identifiers and the links between them in the database: found and added. Decides nothing."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
-
-from django.db import transaction
 
 from kapelle.customers.actions.people import Link, links_of
 from kapelle.customers.contracts import LinkKind
@@ -15,6 +11,7 @@ from kapelle.kernel.ids import uuid7
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from kapelle.customers.contracts import Fact, IdentifierPair
@@ -58,10 +55,6 @@ WHERE identity_links.kind < excluded.kind
    OR (identity_links.at, identity_links.message_id) > (excluded.at, excluded.message_id)
 """
 
-_REMEMBERED = 100_000
-_MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 class Known(NamedTuple):
     """A stored identifier: its own id, and whose it is now (None: nobody's)."""
@@ -83,32 +76,6 @@ class NewIdentifier(NamedTuple):
     is_origin: bool
 
 
-class LinkMemory:
-    """Links that this process knows to be stored, so that a visitor's every event need not ask for them again."""
-
-    def __init__(self) -> None:
-        self._at: OrderedDict[bytes, int] = OrderedDict()
-
-    def is_new(self, strong: UUID, weak: UUID, at: datetime) -> bool:
-        """Whether it is not known, or only from a later fact."""
-        known = self._at.get(strong.bytes + weak.bytes)
-        return known is None or known > _micros(at)
-
-    def keep(self, links: Iterable[tuple[UUID, UUID, datetime]]) -> None:
-        """Remember links that are committed."""
-        for strong, weak, at in links:
-            self._at[strong.bytes + weak.bytes] = _micros(at)
-        while len(self._at) > _REMEMBERED:
-            self._at.popitem(last=False)
-
-    def forget(self) -> None:
-        """Links were removed, by anybody."""
-        self._at.clear()
-
-
-MEMORY = LinkMemory()
-
-
 def find_identifiers(workspace_id: UUID, pairs: Iterable[IdentifierPair]) -> dict[IdentifierPair, Known]:
     """Those of these normalised identifiers that are stored."""
     asked = list(set(pairs))
@@ -122,14 +89,11 @@ def with_new_links(workspace_id: UUID, facts: Sequence[Fact], known: Mapping[Ide
     for fact in facts:
         strong = known[fact.identifiers[0]].id
         for pair in fact.identifiers[1:]:
-            weak = known[pair].id
-            if MEMORY.is_new(strong, weak, fact.occurred_at):
-                asked.setdefault((strong, weak), []).append(fact)
+            asked.setdefault((strong, known[pair].id), []).append(fact)
     if not asked:
         return []
     cursor = bulk_cursor().execute(_FIND_LINKS, [*columns(asked, 2), workspace_id], binary=True)
     stored = {(strong, weak): at for strong, weak, at in cursor}
-    _keep_committed([(*key, at) for key, at in stored.items()])
     news: dict[int, Fact] = {}
     for key, shown_by in asked.items():
         at = stored.get(key)
@@ -168,7 +132,6 @@ def add_links(batch: OpenBatch, links: Iterable[Link], ids: Mapping[IdentifierPa
         for ends, link in sorted(earliest.items(), key=lambda item: item[0])
     ]
     bulk_cursor().execute(_ADD_LINKS, [batch.workspace_id, *columns(rows, 7)])
-    _keep_committed([(*ends, link.at) for ends, link in earliest.items()])
 
 
 def links_of_all(facts: Iterable[Fact]) -> list[Link]:
@@ -179,12 +142,3 @@ def links_of_all(facts: Iterable[Fact]) -> list[Link]:
 def manual_link(strong: IdentifierPair, weak: IdentifierPair, at: datetime, actor: str) -> Link:
     """Somebody says that both are one person; the first one's customer lives on."""
     return Link(at, f"manual:{uuid7()}", strong, weak, LinkKind.MANUAL, actor)
-
-
-def _keep_committed(links: Sequence[tuple[UUID, UUID, datetime]]) -> None:
-    if links:
-        transaction.on_commit(lambda: MEMORY.keep(links))
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND

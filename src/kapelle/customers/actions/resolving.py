@@ -25,6 +25,7 @@ from kapelle.customers.actions.profiles import NewCustomer, create_customers
 from kapelle.customers.actions.replaying import replay
 from kapelle.customers.actions.reviews import note_contradictions
 from kapelle.customers.actions.rules import load_rules, usable
+from kapelle.customers.actions.settled import SETTLED
 from kapelle.customers.contracts import PERSONAL, Fact
 from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.ids import uuid7
@@ -94,15 +95,27 @@ def resolve_facts(batch: OpenBatch, facts: Sequence[Fact]) -> None:
     for fact in facts:
         fact.identifiers = usable(fact.identifiers, rules)
     told = [fact for fact in facts if fact.identifiers]
-    names = {pair for fact in told for pair in fact.identifiers}
-    known = find_identifiers(batch.workspace_id, names)
-    news = _news(batch, told, known)
-    if news:
-        news.sort(key=lambda fact: (fact.occurred_at, fact.message_id))
-        firsts = {id(fact): fact.identifiers[0] for fact in told}
-        _settle(batch, news, known, rules)
-        known = find_identifiers(batch.workspace_id, firsts.values())
-    for fact in told:
+    seen = SETTLED.look(batch.workspace_id)
+    asked = [fact for fact in told if not seen.settles(fact)]
+    if not asked:
+        return
+    known = find_identifiers(batch.workspace_id, {pair for fact in asked for pair in fact.identifiers})
+    news = _news(batch, asked, known)
+    if not news:
+        _bring_home(asked, known)
+        seen.keep(asked)
+        return
+    new = set(map(id, news))
+    news.sort(key=lambda fact: (fact.occurred_at, fact.message_id))
+    _settle(batch, news, known, rules)
+    seen = SETTLED.look(batch.workspace_id)  # they may have moved the others' customers too
+    asked = [fact for fact in told if id(fact) in new or not seen.settles(fact)]
+    _bring_home(asked, find_identifiers(batch.workspace_id, {fact.identifiers[0] for fact in asked}))
+    seen.keep(fact for fact in asked if id(fact) not in new)
+
+
+def _bring_home(facts: Sequence[Fact], known: Mapping[IdentifierPair, Known]) -> None:
+    for fact in facts:
         found = known[fact.identifiers[0]]
         fact.origin_id, fact.customer_id = found.id, found.customer
 

@@ -7,6 +7,7 @@ from kapelle.customers.models.duplicates import DuplicateProposal, DuplicateRun
 from kapelle.customers.models.identity import (
     Identifier,
     IdentityBarrier,
+    IdentityChange,
     IdentityLink,
     IdentityReview,
     IdentityRule,
@@ -23,6 +24,7 @@ __all__ = [
     "DuplicateRun",
     "Identifier",
     "IdentityBarrier",
+    "IdentityChange",
     "IdentityLink",
     "IdentityReview",
     "IdentityRule",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
-from kapelle.kernel.tenancy import CompositeForeignKey, TenantModel
+from kapelle.kernel.tenancy import CompositeForeignKey, TenantManager, TenantModel, current_workspace
 
 
 class Identifier(TenantModel):
@@ -61,6 +62,24 @@ class IdentityLink(TenantModel):
             CompositeForeignKey(name="identity_links_weak", field="weak_id", to_table="identifiers"),
         ]
         indexes = [models.Index(fields=["workspace_id", "weak_id"], name="identity_links_weak_idx")]
+
+
+class IdentityChange(models.Model):
+    """An identifier left this customer, or was removed; null: a link was removed. Written by triggers, whoever did it.
+
+    Processes that remember who is who read what is new here (`actions.settled`); a day later nobody needs it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workspace_id = models.UUIDField(default=current_workspace, editable=False)
+    customer_id = models.UUIDField(null=True)
+    at = models.DateTimeField(db_default=Now())
+
+    objects = TenantManager()
+
+    class Meta:
+        db_table = "identity_changes"
+        indexes = [models.Index(fields=["workspace_id", "id"], name="identity_changes_since")]
 
 
 class IdentityBarrier(TenantModel):

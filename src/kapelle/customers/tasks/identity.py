@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from kapelle.accounts.queries import list_workspaces
 from kapelle.customers.actions.profiles import close_customers
 from kapelle.customers.actions.replaying import replay
 from kapelle.customers.actions.rules import load_rules
-from kapelle.customers.models import IdentityLink, IdentityRule
+from kapelle.customers.models import IdentityChange, IdentityLink, IdentityRule
 from kapelle.events.actions import open_batch
 from kapelle.kernel.chores import Chore
 from kapelle.kernel.tenancy import workspace_scope
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _PAGE = 100  # replays a transaction: live events of the workspace wait behind it
 _PAGES = 20
+_CHANGES_KEPT = timedelta(days=1)
 
 
 def apply_rules(now: datetime) -> None:
@@ -51,4 +53,12 @@ def _apply_page(workspace_id: UUID, now: datetime) -> bool:
     return True
 
 
+def forget_old_changes(now: datetime) -> None:
+    """What every process has read long ago."""
+    for workspace in list_workspaces():
+        with workspace_scope(workspace.id):
+            IdentityChange.objects.filter(at__lt=now - _CHANGES_KEPT).delete()
+
+
+FORGET_OLD_CHANGES = Chore("customers.forget_old_changes", 3600, forget_old_changes)
 APPLY_RULES = Chore("customers.apply_rules", 5, apply_rules)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kapelle.customers.actions.links import MEMORY
 from kapelle.customers.actions.profiles import close_customers, load_facets, refold, save_facets
 from kapelle.customers.actions.replaying import replay
 from kapelle.customers.actions.rules import load_rules
@@ -82,7 +81,6 @@ def undo_consents(context: ImportContext, changes: Sequence[Change]) -> UndoOutc
 def _unlink(batch: OpenBatch, context: ImportContext, strong: list[UUID]) -> UndoOutcome:
     """What the import alone has tied together falls apart again, merges that it caused included."""
     rows = bulk_cursor().execute(_UNLINK, [context.workspace_id, strong, context.source]).fetchall()
-    MEMORY.forget()
     outcome = UndoOutcome({"links_removed": len(rows)})
     if rows and replay(batch, {end for row in rows for end in row}, load_rules()) is None:
         outcome.kept = [_kept("identity_links", row[0], "too many identifiers hang together") for row in rows[:10]]
