@@ -5,6 +5,7 @@ They run as the app role, under row-level security, which is what keeps PostgreS
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,7 +15,10 @@ from django.db import connection
 
 from conftest import NOW, database_role, make_workspace
 from kapelle.catalog.queries.orders import OrderFilter, list_orders
-from kapelle.customers.queries import find_customer, get_customer, list_timeline
+from kapelle.customers.actions.deciding import merge_by_hand, unmerge
+from kapelle.customers.contracts import EMAIL
+from kapelle.customers.models import Customer, IdentityBarrier, IdentityReview
+from kapelle.customers.queries import find_customer, get_customer, list_merges, list_timeline
 from kapelle.kernel.tenancy import workspace_scope
 from kapelle.web.subscriptions import PROJECTIONS, RESOLVERS
 from road import Road, identify, track
@@ -33,7 +37,7 @@ _PAGE = 20
 _AS_IF_LARGE = "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"
 _READ = """
 SELECT relname, coalesce(seq_tup_read, 0), coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
-WHERE relname ~ '^(customers|identifiers|identity_links|events_\\d+|orders|order_lines)$'
+WHERE relname ~ '^(customers|identifiers|identity_.*|merge_journal|events_\\d+|orders|order_lines)$'
 """
 
 
@@ -66,7 +70,7 @@ def _order(number: int) -> dict[str, Any]:
 @pytest.fixture
 def rows_read(shop: UUID, owner: psycopg.Connection[Any]) -> RowsRead:
     """Runs a look-up in the shop's scope; gives how many rows PostgreSQL has read for it, by whatever plan."""
-    owner.execute("ANALYZE customers, identifiers, events, orders, order_lines")
+    owner.execute("ANALYZE customers, identifiers, identity_reviews, identity_barriers, events, orders, order_lines")
 
     def count(look_up: Callable[[], object], *, as_if_large: bool = False) -> int:
         with connection.cursor() as cursor:
@@ -103,6 +107,47 @@ def test_a_page_of_a_long_timeline(rows_read: RowsRead) -> None:
         < 3 * _PAGE
     )
     assert rows_read(lambda: list_timeline(_customer(), pages[-1], _PAGE), as_if_large=True) < 3 * _PAGE
+
+
+@pytest.fixture
+def contradictions(shop: UUID) -> None:
+    """Thousands of customers who were taken apart, and as many who wait for somebody to look."""
+    with workspace_scope(shop):
+        ids = list(Customer.objects.filter(merged_into=None).order_by("id").values_list("id", flat=True))
+        pairs = list(itertools.pairwise(ids))
+        IdentityBarrier.objects.bulk_create(
+            IdentityBarrier(left_id=left, right_id=right, reason="", actor="", at=NOW) for left, right in pairs
+        )
+        seen = {"message_id": "m", "times": 1, "first_seen_at": NOW, "last_seen_at": NOW}
+        IdentityReview.objects.bulk_create(
+            IdentityReview(
+                customer_id=own, other_customer_id=other, kind=EMAIL, value="", reason="different_email", **seen
+            )
+            for own, other in pairs
+        )
+
+
+@pytest.mark.usefixtures("contradictions")
+def test_a_merge_and_its_undoing_read_a_handful_of_rows_and_no_event(shop: UUID, rows_read: RowsRead) -> None:
+    merged: dict[str, UUID] = {}
+
+    def merge() -> None:
+        other = find_customer(("user_id", "u8"))
+        assert other
+        loser = merged["loser"] = other
+        merged["winner"] = _customer()
+        merge_by_hand(workspace_id=shop, winner_id=_customer(), loser_ids=[loser], reason="", now=NOW, actor="key:test")
+
+    def take_back() -> None:
+        (entry,), _ = list_merges(merged["winner"], None, 10)
+        unmerge(workspace_id=shop, entry_id=entry.id, now=NOW, actor="key:test")
+
+    assert 0 < rows_read(merge) < 150
+    with workspace_scope(shop):
+        assert get_customer(merged["loser"]).id == merged["winner"]
+    assert 0 < rows_read(take_back) < 150
+    with workspace_scope(shop):
+        assert get_customer(merged["loser"]).id == merged["loser"]
 
 
 def test_pages_of_orders(rows_read: RowsRead) -> None:

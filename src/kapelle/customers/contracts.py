@@ -19,8 +19,8 @@ ANONYMOUS_ID = "anonymous_id"
 
 # Strongest first. An event goes to the customer of its strongest identifier; kinds of a brand's own stand in between.
 _BEFORE_CUSTOM = (USER_ID, "loyalty_card", "card_hash", EMAIL, PHONE, "order_number")
-_AFTER_CUSTOM = (DEVICE_ID, ANONYMOUS_ID)
-DEFAULT_PRIORITIES = {kind: 10 * place for place, kind in enumerate((*_BEFORE_CUSTOM, "", *_AFTER_CUSTOM), start=1)}
+AFTER_CUSTOM = (DEVICE_ID, ANONYMOUS_ID)  # the weakest: they name devices
+DEFAULT_PRIORITIES = {kind: 10 * place for place, kind in enumerate((*_BEFORE_CUSTOM, "", *AFTER_CUSTOM), start=1)}
 
 # Kinds that name a person, not only a device.
 PERSONAL = frozenset({USER_ID, "loyalty_card", "card_hash", EMAIL, PHONE})

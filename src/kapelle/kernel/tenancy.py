@@ -61,12 +61,13 @@ def workspace_scope(workspace_id: UUID) -> Iterator[None]:
     and PostgreSQL restores the setting by itself.
     """
     outer = _current.get()
+    is_nested = connection.in_atomic_block  # what is set for a transaction ends with it by itself
     with transaction.atomic():
         _set_local(workspace_id)
         token = _current.set(workspace_id)
         try:
             yield
-            if connection.in_atomic_block and not connection.needs_rollback:
+            if is_nested and connection.in_atomic_block and not connection.needs_rollback:
                 _set_local(outer)
         finally:
             _current.reset(token)

@@ -11,7 +11,7 @@ from kapelle.customers.actions.profiles import close_customers
 from kapelle.customers.actions.replaying import replay
 from kapelle.customers.actions.rules import load_rules
 from kapelle.customers.models import IdentityBarrier, IdentityReview, MergeEntry
-from kapelle.customers.queries.profiles import resolve_customer
+from kapelle.customers.queries.lookups import resolve_customers
 from kapelle.events.actions import open_batch
 from kapelle.kernel.bulk import bulk_cursor, columns
 from kapelle.kernel.errors import Conflict, Invalid, NotFound
@@ -27,19 +27,35 @@ if TYPE_CHECKING:
 _FOUNDERS = "SELECT id, kind, value FROM identifiers WHERE workspace_id = %b AND id = ANY(%b::uuid[])"
 # Who is merged by hand is no longer kept apart, nor is whoever was merged into either of them.
 _LIFT = """
-DELETE FROM identity_barriers b USING customers l, customers r, unnest(%b::uuid[], %b::uuid[]) p (winner, loser)
-WHERE b.workspace_id = %b AND l.workspace_id = b.workspace_id AND l.id = b.left_id
-  AND r.workspace_id = b.workspace_id AND r.id = b.right_id
-  AND (coalesce(l.merged_into, l.id), coalesce(r.merged_into, r.id)) IN ((p.winner, p.loser), (p.loser, p.winner))
+DELETE FROM identity_barriers WHERE workspace_id = %(workspace)b AND id = ANY(ARRAY(
+    SELECT b.id FROM unnest(%(winners)b::uuid[], %(losers)b::uuid[]) p (winner, loser)
+    CROSS JOIN LATERAL (
+        SELECT p.winner AS id
+        UNION ALL SELECT id FROM customers WHERE workspace_id = %(workspace)b AND merged_into = p.winner
+    ) own
+    CROSS JOIN LATERAL (
+        SELECT id, right_id AS other FROM identity_barriers WHERE workspace_id = %(workspace)b AND left_id = own.id
+        UNION ALL
+        SELECT id, left_id FROM identity_barriers WHERE workspace_id = %(workspace)b AND right_id = own.id
+    ) b
+    CROSS JOIN LATERAL (
+        SELECT coalesce(merged_into, id) AS home FROM customers WHERE workspace_id = %(workspace)b AND id = b.other
+        OFFSET 0
+    ) o WHERE o.home = p.loser
+))
 """
 _UNLINK_MANUAL = """
 DELETE FROM identity_links WHERE workspace_id = %b AND kind = 2
   AND ((strong_id = %b AND weak_id = %b) OR (strong_id = %b AND weak_id = %b))
 """
 _SETTLE_MERGED = """
-UPDATE identity_reviews v SET resolved_at = %b, resolution = 'merge' FROM customers c, customers o
-WHERE v.workspace_id = %b AND v.resolved_at IS NULL AND v.customer_id = c.id AND v.other_customer_id = o.id
-  AND coalesce(c.merged_into, c.id) = %b AND coalesce(o.merged_into, o.id) = %b
+WITH own AS MATERIALIZED (
+    SELECT %(home)b::uuid AS id
+    UNION ALL SELECT id FROM customers WHERE workspace_id = %(workspace)b AND merged_into = %(home)b
+)
+UPDATE identity_reviews SET resolved_at = %(now)b, resolution = 'merge'
+WHERE workspace_id = %(workspace)b AND customer_id = ANY(ARRAY(SELECT id FROM own)) AND resolved_at IS NULL
+  AND other_customer_id = ANY(ARRAY(SELECT id FROM own))
 """
 MAX_LOSERS = 100
 
@@ -76,12 +92,13 @@ def merge_by_hand(
         raise Invalid(f"Name 1 to {MAX_LOSERS} customers to merge.")
     with workspace_scope(workspace_id):
         batch = open_batch(source=actor, now=now)
-        winner = resolve_customer(winner_id)
-        losers = sorted({resolve_customer(loser) for loser in loser_ids} - {winner})
+        homes = resolve_customers({winner_id, *loser_ids})
+        winner = homes[winner_id]
+        losers = sorted({*homes.values()} - {winner})
         if losers:
             join_by_hand(batch, [Pair(winner, loser) for loser in losers], actor)
             close_customers(batch)
-            bulk_cursor().execute(_SETTLE_MERGED, [now, workspace_id, winner, winner])
+            bulk_cursor().execute(_SETTLE_MERGED, {"workspace": workspace_id, "home": winner, "now": now})
             named = [str(loser) for loser in losers]
             record_audit(
                 actor=actor, action="customer.merged", target=str(winner), now=now, losers=named, reason=reason
@@ -95,7 +112,8 @@ def join_by_hand(batch: OpenBatch, pairs: Sequence[Pair], source: str) -> None:
     cursor = bulk_cursor()
     rows = cursor.execute(_FOUNDERS, [batch.workspace_id, list(ids)], binary=True).fetchall()
     names = {row_id: (kind, value) for row_id, kind, value in rows}
-    cursor.execute(_LIFT, [*columns(pairs, 2), batch.workspace_id])
+    winners, losers = columns(pairs, 2)
+    cursor.execute(_LIFT, {"workspace": batch.workspace_id, "winners": winners, "losers": losers})
     links = [manual_link(names[pair.winner], names[pair.loser], batch.now, source) for pair in pairs]
     add_links(batch, links, {name: row_id for row_id, name in names.items()})
     if replay(batch, ids, load_rules()) is None:
@@ -160,7 +178,7 @@ def decide_review(*, workspace_id: UUID, review_id: UUID, decision: Decision, no
 
 
 def _keep_reviewed_apart(review: IdentityReview, other: UUID, *, now: datetime, actor: str) -> None:
-    homes = {resolve_customer(review.customer_id), resolve_customer(other)}
+    homes = {*resolve_customers([review.customer_id, other]).values()}
     if len(homes) == 1:
         raise Conflict("Both are one customer by now; take the merge back instead.")
     keep_apart(open_batch(source=actor, now=now), *sorted(homes), reason=f"review {review.id}", actor=actor)

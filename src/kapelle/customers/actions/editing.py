@@ -21,7 +21,7 @@ from kapelle.customers.actions.resolving import resolve_facts
 from kapelle.customers.actions.traits import NotThisType
 from kapelle.customers.contracts import MAIN_COLUMNS, Fact, strength
 from kapelle.customers.models import Customer, Identifier
-from kapelle.customers.queries.profiles import resolve_customer
+from kapelle.customers.queries.lookups import resolve_customer
 from kapelle.events.actions import open_batch
 from kapelle.kernel.errors import Conflict, Invalid
 from kapelle.kernel.ids import uuid7

@@ -8,7 +8,7 @@ from django.db import connection
 
 from kapelle.customers.models import Customer, Identifier
 from kapelle.customers.queries.contacts import as_contacts
-from kapelle.customers.queries.profiles import resolve_customer
+from kapelle.customers.queries.lookups import resolve_customer
 from kapelle.events.actions import close_batch, delete_from_columnar, lock_workspace, open_batch
 from kapelle.imports.actions.changes import forget_changes
 from kapelle.kernel.tenancy import current_workspace

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
@@ -17,7 +18,7 @@ from kapelle.events.actions import close_batch
 from kapelle.kernel.bulk import bulk_cursor, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from kapelle.customers.contracts import IdentityRules
@@ -36,9 +37,11 @@ FROM customers WHERE workspace_id = %b AND id = ANY(%b::uuid[])
 """
 _WRITE = f"""
 UPDATE customers c SET batch_id = %b, updated_at = %b, attributes = p.attributes::jsonb,
-    provenance = p.provenance::jsonb, {", ".join(f"{name} = p.{name}" for name in FIELDS)}
-FROM unnest(%b::uuid[], {", ".join(f"%b::{_TYPES[name]}[]" for name in FIELDS)}, %b::text[], %b::text[])
-     p (id, {", ".join(FIELDS)}, attributes, provenance)
+    provenance = p.provenance::jsonb, is_identified = coalesce(p.is_identified, c.is_identified),
+    linked_until = coalesce(p.linked_until, c.linked_until), {", ".join(f"{name} = p.{name}" for name in FIELDS)}
+FROM unnest(%b::uuid[], {", ".join(f"%b::{_TYPES[name]}[]" for name in FIELDS)}, %b::text[], %b::text[], %b::bool[],
+            %b::timestamptz[])
+     p (id, {", ".join(FIELDS)}, attributes, provenance, is_identified, linked_until)
 WHERE c.workspace_id = %b AND c.id = p.id
 """
 _CREATE = f"""
@@ -56,10 +59,6 @@ WHERE i.workspace_id = %b AND i.id = f.id
 _READ_FOLD = """
 SELECT customer_id, kind, value, source, first_seen_at, facet::text FROM identifiers
 WHERE workspace_id = %b AND customer_id = ANY(%b::uuid[]) ORDER BY first_seen_at, id
-"""
-_IDENTIFIED = """
-UPDATE customers c SET is_identified = t.is_identified FROM unnest(%b::uuid[], %b::bool[]) t (id, is_identified)
-WHERE c.workspace_id = %b AND c.id = t.id AND c.is_identified <> t.is_identified
 """
 _COUNT = """
 SELECT (SELECT count(*) FROM customers WHERE batch_id = %b),
@@ -105,6 +104,8 @@ class Profile:
     attributes: dict[str, Any]
     provenance: dict[str, Stamp]
     before: dict[str, list[Any]] = field(default_factory=dict)
+    is_identified: bool | None = None  # None: as it is
+    linked_until: datetime | None = None  # the same
 
     @classmethod
     def empty(cls, customer_id: UUID) -> Self:
@@ -173,7 +174,10 @@ def save_profiles(batch: OpenBatch, profiles: Sequence[Profile]) -> None:
     attributes = [_json(profile.attributes) for profile in profiles]
     provenance = [_json(profile.provenance) for profile in profiles]
     ids = [profile.id for profile in profiles]
-    bulk_cursor().execute(_WRITE, [batch.id, batch.now, ids, *values, attributes, provenance, batch.workspace_id])
+    identity = columns([(profile.is_identified, profile.linked_until) for profile in profiles], 2)
+    bulk_cursor().execute(
+        _WRITE, [batch.id, batch.now, ids, *values, attributes, provenance, *identity, batch.workspace_id]
+    )
 
 
 def load_facets(workspace_id: UUID, origins: Iterable[UUID]) -> dict[UUID, Facet]:
@@ -195,7 +199,12 @@ def save_facets(batch: OpenBatch, facets: Sequence[Facet]) -> None:
         bulk_cursor().execute(_WRITE_FACETS, [ids, texts, batch.workspace_id])
 
 
-def refold(batch: OpenBatch, customer_ids: Iterable[UUID], rules: IdentityRules) -> dict[UUID, dict[str, list[Any]]]:
+def refold(
+    batch: OpenBatch,
+    customer_ids: Iterable[UUID],
+    rules: IdentityRules,
+    linked_until: Mapping[UUID, datetime | None] = MappingProxyType({}),
+) -> dict[UUID, dict[str, list[Any]]]:
     """Work out these customers' profiles anew of all their facets; gives what changed, {field: [old value, stamp]}."""
     old = load_profiles(batch.workspace_id, set(customer_ids))
     if not old:
@@ -204,9 +213,9 @@ def refold(batch: OpenBatch, customer_ids: Iterable[UUID], rules: IdentityRules)
     for customer_id, *row in bulk_cursor().execute(_READ_FOLD, [batch.workspace_id, list(old)], binary=True):
         folds[customer_id].add(*row)
     new = [fold.profile() for fold in folds.values()]
+    for profile in new:
+        profile.linked_until = linked_until.get(profile.id)
     save_profiles(batch, new)
-    flags = [list(folds), [fold.is_identified for fold in folds.values()]]
-    bulk_cursor().execute(_IDENTIFIED, [*flags, batch.workspace_id])
     return {profile.id: _changes(old[profile.id], profile) for profile in new}
 
 
@@ -225,11 +234,11 @@ class _Fold:
         self._rules = rules
         self._own: dict[tuple[str, str], Stamp] = {}
         self._facets: list[dict[str, list[Any]]] = []
-        self.is_identified = False
+        self._profile.is_identified = False
 
     def add(self, kind: str, value: str, source: str, first_seen_at: datetime, facet: str | None) -> None:
         self._own[kind, value] = [source, _stamp(first_seen_at)]
-        self.is_identified |= kind in PERSONAL
+        self._profile.is_identified = self._profile.is_identified or kind in PERSONAL
         if facet:
             self._facets.append(msgspec.json.decode(facet))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kapelle.customers.actions.merging import Merge, write_journal
 from kapelle.customers.actions.people import Link, Outcome, People, StoredCustomer, root
@@ -15,7 +15,7 @@ from kapelle.customers.contracts import LinkKind
 from kapelle.kernel.bulk import bulk_cursor, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -27,29 +27,37 @@ log = logging.getLogger(__name__)
 
 MAX_COMPONENT = 2_000
 """So many linked identifiers are worked out anew at most. In a bigger knot facts only add, in the order they come."""
+MAX_LINKS = 4 * MAX_COMPONENT
 
-_LINKS = """
-SELECT l.id, l.strong_id, l.weak_id, l.kind, l.at, l.message_id, l.source FROM unnest(%b::uuid[]) k (id)
-CROSS JOIN LATERAL (
-    SELECT * FROM identity_links WHERE workspace_id = %b AND strong_id = k.id
-    UNION ALL SELECT * FROM identity_links WHERE workspace_id = %b AND weak_id = k.id
-    LIMIT %b
-) l
-"""
-_SIBLINGS = """
-SELECT s.id FROM (SELECT DISTINCT customer_id FROM identifiers
-                  WHERE workspace_id = %b AND id = ANY(%b::uuid[]) AND customer_id IS NOT NULL) c
-CROSS JOIN LATERAL (SELECT id FROM identifiers WHERE workspace_id = %b AND customer_id = c.customer_id LIMIT %b) s
-"""
+# From an identifier the way goes along its links, to the one that founded its customer, and from there to all of that
+# customer's. Each step is an index probe, whatever the planner believes; no more rows are worked out than are taken.
 _NODES = """
+WITH RECURSIVE hanging (id) AS (
+    SELECT unnest(%(seeds)b::uuid[])
+    UNION
+    SELECT n.id FROM hanging h CROSS JOIN LATERAL (
+        (SELECT weak_id FROM identity_links WHERE workspace_id = %(workspace)b AND strong_id = h.id LIMIT %(most)b)
+        UNION ALL
+        (SELECT strong_id FROM identity_links WHERE workspace_id = %(workspace)b AND weak_id = h.id LIMIT %(most)b)
+        UNION ALL
+        (SELECT customer_id FROM identifiers
+         WHERE workspace_id = %(workspace)b AND id = h.id AND customer_id IS NOT NULL OFFSET 0)
+        UNION ALL
+        (SELECT id FROM identifiers WHERE workspace_id = %(workspace)b AND customer_id = h.id LIMIT %(most)b)
+    ) n (id)
+)
 SELECT i.id, i.kind, i.value, i.customer_id, i.is_origin, i.first_seen_at, c.id, c.created_at, c.is_identified,
-       c.merged_into
-FROM identifiers i LEFT JOIN customers c ON c.id = i.id
-WHERE i.workspace_id = %b AND i.id = ANY(%b::uuid[])
+       c.merged_into, c.linked_until,
+       ARRAY(SELECT id FROM identity_barriers WHERE workspace_id = %(workspace)b AND left_id = c.id),
+       ARRAY(SELECT id FROM identity_barriers WHERE workspace_id = %(workspace)b AND right_id = c.id)
+FROM (SELECT id FROM hanging LIMIT %(most)b) h
+CROSS JOIN LATERAL (SELECT * FROM identifiers WHERE workspace_id = %(workspace)b AND id = h.id OFFSET 0) i
+LEFT JOIN LATERAL (SELECT * FROM customers WHERE workspace_id = %(workspace)b AND id = h.id OFFSET 0) c ON true
 """
-_BARRIERS = """
-SELECT id, left_id, right_id FROM identity_barriers
-WHERE workspace_id = %b AND (left_id = ANY(%b::uuid[]) OR right_id = ANY(%b::uuid[]))
+_LINKS = """
+SELECT l.strong_id, l.weak_id, l.kind, l.at, l.message_id, l.source FROM unnest(%b::uuid[]) k (id)
+CROSS JOIN LATERAL (SELECT * FROM identity_links WHERE workspace_id = %b AND strong_id = k.id OFFSET 0) l
+LIMIT %b
 """
 _MOVE = """
 UPDATE identifiers i SET customer_id = m.home, is_moved = i.is_moved OR m.home IS DISTINCT FROM i.id, batch_id = %b
@@ -61,7 +69,7 @@ FROM unnest(%b::uuid[], %b::uuid[]) m (id, home) WHERE c.workspace_id = %b AND c
 """
 _LINKED = """
 UPDATE customers c SET linked_until = l.at, batch_id = %b FROM unnest(%b::uuid[], %b::timestamptz[]) l (id, at)
-WHERE c.workspace_id = %b AND c.id = l.id AND c.linked_until IS DISTINCT FROM l.at
+WHERE c.workspace_id = %b AND c.id = l.id
 """
 _CLOSE_JOURNAL = """
 UPDATE merge_journal SET undone_at = %b
@@ -82,6 +90,9 @@ class Node(NamedTuple):
     created_at: datetime | None
     is_identified: bool | None
     merged_into: UUID | None
+    linked_until: datetime | None
+    barriers_left: list[UUID]  # on the left side of which that customer stands
+    barriers_right: list[UUID]
 
     @property
     def pair(self) -> IdentifierPair:
@@ -103,18 +114,17 @@ def replay(batch: OpenBatch, seeds: Iterable[UUID], rules: IdentityRules) -> Rep
     if component is None:
         return None
     nodes, links = component
-    people = _join_all(batch, nodes, links, rules)
+    people = _stand_alone(nodes, links, rules)
     done = Replayed(people)
     for link in links:
         if not is_blocked(link.strong, rules) and not is_blocked(link.weak, rules):
             done.outcomes[link.strong, link.weak] = people.connect(link)
     founders = _find_homes(done, nodes, rules)
-    _write(batch, done, nodes, founders, rules)
-    _note_latest(batch, done, links)
+    _write(batch, done, nodes, founders, _latest(done, links), rules)
     return done
 
 
-def _note_latest(batch: OpenBatch, done: Replayed, links: Sequence[Link]) -> None:
+def _latest(done: Replayed, links: Sequence[Link]) -> dict[UUID, datetime | None]:
     """Whom the links touch, joined or not, was linked until then: what comes later only adds."""
     latest: dict[UUID, datetime | None] = {home: None for home in done.homes.values() if home}
     for link in links:  # sorted by time
@@ -122,50 +132,36 @@ def _note_latest(batch: OpenBatch, done: Replayed, links: Sequence[Link]) -> Non
             home = done.homes[id(done.people.person_of(pair))]
             if home:
                 latest[home] = link.at
-    bulk_cursor().execute(_LINKED, [batch.id, *columns(latest.items(), 2), batch.workspace_id])
+    return latest
 
 
 def _load_component(batch: OpenBatch, seeds: set[UUID]) -> tuple[list[Node], list[Link]] | None:
     """All identifiers that hang together with the seeds by links or by one customer, and their links by time."""
-    cursor, workspace_id, bound = bulk_cursor(), batch.workspace_id, MAX_COMPONENT + 1
-    seen: set[UUID] = set()
-    frontier = set(seeds)
-    rows: dict[UUID, tuple[Any, ...]] = {}
-    while frontier:
-        seen |= frontier
-        if len(seen) > MAX_COMPONENT or len(rows) > MAX_COMPONENT * 4:
-            log.warning("identity: more than %d linked identifiers are not worked out anew", MAX_COMPONENT)
-            return None
-        asked = list(frontier)
-        found = cursor.execute(_LINKS, [asked, workspace_id, workspace_id, bound], binary=True).fetchall()
-        rows.update({row[0]: row[1:] for row in found})
-        near = {end for row in found for end in row[1:3]}
-        siblings = cursor.execute(_SIBLINGS, [workspace_id, asked, workspace_id, bound], binary=True).fetchall()
-        frontier = (near | {row[0] for row in siblings}) - seen
-    nodes = [Node(*row) for row in cursor.execute(_NODES, [workspace_id, list(seen)], binary=True)]
+    cursor, workspace_id = bulk_cursor(), batch.workspace_id
+    asked = {"seeds": list(seeds), "workspace": workspace_id, "most": MAX_COMPONENT + 1}
+    nodes = [Node(*row) for row in cursor.execute(_NODES, asked, binary=True)]
     pairs = {node.id: node.pair for node in nodes}
+    rows = cursor.execute(_LINKS, [list(pairs), workspace_id, MAX_LINKS + 1], binary=True).fetchall()
+    if len(nodes) > MAX_COMPONENT or len(rows) > MAX_LINKS:
+        log.warning("identity: more than %d linked identifiers are not worked out anew", MAX_COMPONENT)
+        return None
     links = [
         Link(at, message_id, pairs[strong], pairs[weak], LinkKind(kind), source)
-        for strong, weak, kind, at, message_id, source in rows.values()
+        for strong, weak, kind, at, message_id, source in rows
     ]
     return sorted(nodes), sorted(links)
 
 
-def _join_all(batch: OpenBatch, nodes: Sequence[Node], links: Sequence[Link], rules: IdentityRules) -> People:
+def _stand_alone(nodes: Sequence[Node], links: Sequence[Link], rules: IdentityRules) -> People:
     """Everybody by himself yet, with what forbids to join them."""
     people = People(rules)
     yielding = {link.weak for link in links if link.kind is LinkKind.MANUAL}
-    persons = {}
     for node in nodes:
         customer = None
         if node.founded and node.created_at:
             customer = StoredCustomer(node.id, node.created_at, bool(node.is_identified), node.pair in yielding)
-        persons[node.id] = people.add(node.pair, customer=customer, is_named=node.is_origin)
-    founders = [node.id for node in nodes if node.founded]
-    for barrier, left, right in bulk_cursor().execute(_BARRIERS, [batch.workspace_id, founders, founders], binary=True):
-        for end, side in ((left, True), (right, False)):
-            if end in persons:
-                persons[end].sides[barrier] = side
+        person = people.add(node.pair, customer=customer, is_named=node.is_origin)
+        person.sides = {**dict.fromkeys(node.barriers_left, True), **dict.fromkeys(node.barriers_right, False)}
     return people
 
 
@@ -186,7 +182,12 @@ def _find_homes(done: Replayed, nodes: Sequence[Node], rules: IdentityRules) -> 
 
 
 def _write(
-    batch: OpenBatch, done: Replayed, nodes: Sequence[Node], founders: Sequence[Node], rules: IdentityRules
+    batch: OpenBatch,
+    done: Replayed,
+    nodes: Sequence[Node],
+    founders: Sequence[Node],
+    latest: Mapping[UUID, datetime | None],
+    rules: IdentityRules,
 ) -> None:
     cursor = bulk_cursor()
     create_customers(batch, [NewCustomer(node.id, node.first_seen_at, False, None) for node in founders])
@@ -199,10 +200,19 @@ def _write(
         rows = columns([(n.id, None if homes[n.id] == n.id else homes[n.id]) for n in pointed], 2)
         cursor.execute(_POINT, [batch.id, batch.now, *rows, batch.workspace_id])
         # Whom it points to otherwise now was merged before: that merge is over.
-        cursor.execute(_CLOSE_JOURNAL, [batch.now, batch.workspace_id, [n.id for n in pointed if n.merged_into]])
+        freed = [n.id for n in pointed if n.merged_into]
+        if freed:
+            cursor.execute(_CLOSE_JOURNAL, [batch.now, batch.workspace_id, freed])
     alive = {home for home in homes.values() if home}
     changed = ({n.customer_id for n in moved if n.customer_id} & alive) | {h for n in moved if (h := homes[n.id])}
-    before = refold(batch, changed, rules)
+    before = refold(batch, changed, rules, latest)
+    linked = [
+        (n.id, latest[n.id])
+        for n in nodes
+        if n.id in latest and latest[n.id] != n.linked_until and (n.id not in changed or latest[n.id] is None)
+    ]
+    if linked:
+        cursor.execute(_LINKED, [batch.id, *columns(linked, 2), batch.workspace_id])
     merges = [
         Merge(home, (node.id,), _joined_by(done, node.pair))
         for node in pointed

@@ -6,14 +6,16 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import msgspec
 import re2
 
 from kapelle.accounts.actions import record_audit
 from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize, normalize_kind
 from kapelle.customers.contracts import IdentityRules, KindRule
 from kapelle.customers.models import IdentityRule
+from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.errors import Invalid
-from kapelle.kernel.tenancy import workspace_scope
+from kapelle.kernel.tenancy import current_workspace, workspace_scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kapelle.customers.contracts import IdentifierPair
+
+_READ = """
+SELECT kind, priority, "limit", grants_access, ARRAY[blocked::text, blocked_patterns::text] FROM identity_rules
+WHERE workspace_id = %b LIMIT %b
+"""
 
 MAX_KINDS = 100
 MAX_BLOCKED = 1_000
@@ -36,8 +43,9 @@ class IdentityRuleInvalid(Invalid):
 
 def load_rules() -> IdentityRules:
     """The rules of the open workspace."""
-    rows = IdentityRule.objects.all()[:MAX_KINDS]
-    return IdentityRules({row.kind: _rule(row) for row in rows})
+    rows = bulk_cursor().execute(_READ, [current_workspace(), MAX_KINDS], binary=True)
+    rules = (KindRule(*plain, *(tuple(msgspec.json.decode(text)) for text in texts)) for *plain, texts in rows)
+    return IdentityRules({rule.kind: rule for rule in rules})
 
 
 def usable(pairs: Sequence[IdentifierPair], rules: IdentityRules) -> tuple[IdentifierPair, ...]:
@@ -118,9 +126,3 @@ def _compile(pattern: str) -> re2._Regexp:
     options.case_sensitive = False
     options.log_errors = False
     return re2.compile(pattern, options)
-
-
-def _rule(row: IdentityRule) -> KindRule:
-    return KindRule(
-        row.kind, row.priority, row.limit, row.grants_access, tuple(row.blocked), tuple(row.blocked_patterns)
-    )

@@ -10,9 +10,8 @@ from ninja import Router, Status
 from kapelle.customers.actions.editing import Changes, IdentifierInvalid, update_customer, upsert_customer
 from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize, normalize_kind
 from kapelle.customers.queries import (
-    find_customer,
+    find_profile,
     get_customer,
-    get_customers,
     list_customers,
     list_merges,
     list_timeline,
@@ -121,10 +120,10 @@ def _find(identifier: str) -> list[CustomerInfo]:
             return []
     try:
         known_kind = normalize_kind(kind)
-        found = find_customer((known_kind, normalize(known_kind, value)))
+        found = find_profile((known_kind, normalize(known_kind, value)))
     except NotAnIdentifier as error:
         raise IdentifierInvalid(f"{identifier[:100]!r} cannot identify a customer: {error}.") from error
-    return get_customers([found]) if found else []
+    return [found] if found else []
 
 
 def _changes(payload: CustomerFields) -> Changes:

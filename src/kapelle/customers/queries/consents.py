@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kapelle.customers.models import Identifier
 from kapelle.customers.queries.contacts import as_contacts
-from kapelle.customers.queries.profiles import MAX_ORIGINS, origins_of, resolve_customer
+from kapelle.customers.queries.lookups import MAX_ORIGINS, origins_of, resolve_customer
 from kapelle.privacy.contracts import ConsentState, Scope, judge
 from kapelle.privacy.queries import list_entries, list_states
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kapelle.customers.contracts import EMAIL
 from kapelle.customers.models.contacts import ContactPoint
 from kapelle.customers.queries.contacts import as_contacts
-from kapelle.customers.queries.profiles import origins_of, resolve_customer
+from kapelle.customers.queries.lookups import origins_of, resolve_customer
 from kapelle.privacy.contracts import EMAIL as EMAIL_CHANNEL
 from kapelle.privacy.contracts import ConsentState, Holder, Scope, Status, SuppressionReason, judge
 from kapelle.privacy.queries import find_suppressed

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from kapelle.customers.contracts import ProposalStatus
 from kapelle.customers.models import Customer, DuplicateProposal, DuplicateRun
-from kapelle.customers.queries.profiles import get_customers
+from kapelle.customers.queries.lookups import get_customers
 from kapelle.kernel.errors import NotFound
 from kapelle.kernel.pagination import cut_page, decode_cursor
 

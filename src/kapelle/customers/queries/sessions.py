@@ -13,7 +13,7 @@ from uuid import UUID
 
 from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.customers.contracts import Activity, SessionInfo
-from kapelle.customers.queries.profiles import origins_of, resolve_customer
+from kapelle.customers.queries.lookups import origins_of, resolve_customer
 from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.pagination import cut_page, decode_cursor
 from kapelle.kernel.tenancy import current_workspace

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from kapelle.customers.contracts import TimelineItem
-from kapelle.customers.queries.profiles import origins_of, resolve_customer
+from kapelle.customers.queries.lookups import origins_of, resolve_customer
 from kapelle.kernel.bulk import bulk_cursor
 from kapelle.kernel.pagination import cut_page, decode_cursor
 from kapelle.kernel.tenancy import current_workspace

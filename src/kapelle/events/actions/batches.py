@@ -57,15 +57,12 @@ def close_batch(batch: OpenBatch, rows: dict[str, int]) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE batches SET tables = tables || %s::jsonb WHERE id = %s",
-            [msgspec.json.encode(changed).decode(), batch.id],
-        )
-        cursor.execute(
             """
+            WITH told AS (UPDATE batches SET tables = tables || %(rows)s::jsonb WHERE id = %(batch)s)
             INSERT INTO columnar_queue (workspace_id, table_name, batch_id, rows)
-            SELECT %s, t.key, %s, t.value::int FROM jsonb_each_text(%s::jsonb) t
+            SELECT %(workspace)s, t.key, %(batch)s, t.value::int FROM jsonb_each_text(%(rows)s::jsonb) t
             """,
-            [batch.workspace_id, batch.id, msgspec.json.encode(changed).decode()],
+            {"rows": msgspec.json.encode(changed).decode(), "batch": batch.id, "workspace": batch.workspace_id},
         )
 
 

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from kapelle.accounts.actions import remember_answer, reserve_answer
 from kapelle.accounts.queries import find_answer
 from kapelle.catalog.queries.orders import get_order
-from kapelle.customers.queries import find_customer, get_customer
+from kapelle.customers.queries import find_profile
 from kapelle.events.actions import lock_workspace, submit_messages
 from kapelle.integrations.actions.planning import OWN_ID, plan_call
 from kapelle.integrations.contracts import Answer, Processing, road
@@ -110,9 +110,9 @@ def _do(
 def _look(plan: Plan) -> CustomerInfo | None:
     """The customer whom the strongest known identifier leads to."""
     for identifier in plan.identifiers:
-        customer_id = find_customer(identifier)
-        if customer_id is not None:
-            return get_customer(customer_id)
+        customer = find_profile(identifier)
+        if customer is not None:
+            return customer
     return None
 
 

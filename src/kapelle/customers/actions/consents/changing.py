@@ -10,7 +10,7 @@ from kapelle.customers.actions.consents.addresses import contact_address
 from kapelle.customers.actions.consents.reading import CONSENT_CHANGED, SUBSCRIPTION_CHANGED
 from kapelle.customers.actions.identifiers import NotAnIdentifier, normalize
 from kapelle.customers.queries.contacts import KIND_OF, find_main_contacts, find_owners
-from kapelle.customers.queries.profiles import resolve_customer
+from kapelle.customers.queries.lookups import resolve_customer
 from kapelle.events.actions import open_batch, record_events
 from kapelle.events.contracts import Event
 from kapelle.kernel.errors import Invalid

@@ -12,7 +12,7 @@ from kapelle.customers.actions.deciding import merge_by_hand
 from kapelle.customers.contracts import ProposalStatus
 from kapelle.customers.models import Customer, DuplicateProposal
 from kapelle.customers.queries.duplicates import live_proposals
-from kapelle.customers.queries.profiles import resolve_customer
+from kapelle.customers.queries.lookups import resolve_customer
 from kapelle.kernel.errors import Conflict, Invalid, KapelleError, NotFound
 from kapelle.kernel.tenancy import workspace_scope
 
