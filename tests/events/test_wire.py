@@ -296,3 +296,18 @@ def wire_json(value: Any) -> str:
 @given(body=st.binary(max_size=200), kind=st.sampled_from(["batch", "track", "alias"]))
 def test_no_bytes_whatever_raise(body: bytes, kind: str) -> None:
     decode(kind, body)
+
+
+def test_a_name_of_half_surrogates_harms_nobody() -> None:
+    messages, rejected = decode("track", b'{"\\udfff\\ud800": 1, "event": "A", "userId": "u"}')
+    assert ([message.name for message in messages], rejected) == (["A"], [])
+
+
+@pytest.mark.parametrize("depth", [40, 480, 900])
+def test_an_event_far_too_deep_takes_no_other_with_it_on_the_slow_road(depth: int) -> None:
+    deep = b"[" * depth + b"]" * depth
+    odd = b'{"userId": "\\ud800", "properties": {"x": %b}}' % deep
+    body = b'{"batch": [{"type": "track", "event": "Good", "userId": "u"}, %b], "context": {"x": %b}}' % (odd, deep)
+    messages, rejected = decode("batch", body)
+    assert [message.name for message in messages] == ["Good"]
+    assert [item.code for item in rejected] == ["nesting_too_deep"]

@@ -37,6 +37,15 @@ def clean(value: Any, room: int = MAX_DEPTH) -> Any:
     return value
 
 
+def cut(value: Any, room: int = MAX_DEPTH + 2) -> Any:
+    """The value, with null for what lies so deep that it is refused anyway and recursion might fail at it."""
+    if isinstance(value, dict):
+        return {key: cut(item, room - 1) for key, item in value.items()} if room else None
+    if isinstance(value, list):
+        return [cut(item, room - 1) for item in value] if room else None
+    return value
+
+
 def clean_text(text: str) -> str:
     """Without NUL; a half surrogate becomes U+FFFD."""
     if text.isascii():

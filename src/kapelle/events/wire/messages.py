@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kapelle.events.wire.cleaning import MAX_DEPTH, TooDeep, clean, may_need_cleaning, read_leniently
+from kapelle.events.wire.cleaning import MAX_DEPTH, TooDeep, clean, cut, may_need_cleaning, read_leniently
 from kapelle.events.wire.envelope import MAX_EVENT_BYTES
 from kapelle.events.wire.inbox import BATCH, EVENT_KINDS
 from kapelle.kernel.timestamps import parse_timestamp
@@ -139,10 +139,13 @@ def _open_batch(body: bytes) -> tuple[Sequence[bytes | msgspec.Raw], datetime | 
             raise ValueError("it has no list of events") from None  # noqa: TRY004  # bad input, not a bad call
         sent_at, context = value.get("sentAt"), value.get("context")
         # Each event alone again, so that one strange event does not drag the others onto the slow road.
-        items = [msgspec.json.encode(clean(item, _NO_LIMIT)) for item in value["batch"]]
+        items = [msgspec.json.encode(clean(cut(item), _NO_LIMIT)) for item in value["batch"]]
     else:
         sent_at, context, items = batch.sent_at, batch.context, batch.batch
-    shared = clean(context) if isinstance(context, dict) else {}
+    try:
+        shared = clean(context) if isinstance(context, dict) else {}
+    except TooDeep:
+        shared = {}  # of the envelope alone: the events can do without it
     return items, parse_timestamp(sent_at), shared
 
 
@@ -174,7 +177,7 @@ def _read_item_slowly(body: bytes) -> _Item:
         raise _Refusal("malformed_json", f"The event is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise _Refusal("not_an_object", "An event must be a JSON object.")
-    return msgspec.convert(value, _Item)
+    return msgspec.convert(clean(cut(value), _NO_LIMIT), _Item)  # names with half surrogates cannot be converted
 
 
 def _message(kind: str, item: _Item, received_at: datetime) -> Message:
