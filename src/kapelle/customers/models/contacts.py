@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
-from kapelle.kernel.tenancy import CompositeForeignKey, TenantModel
+from kapelle.kernel.references import StatementForeignKey
+from kapelle.kernel.tenancy import TenantModel
 
 
 class ContactPoint(TenantModel):
@@ -27,6 +28,6 @@ class ContactPoint(TenantModel):
         db_table = "contact_points"
         constraints = [
             models.UniqueConstraint(fields=["workspace_id", "channel", "address"], name="contact_points_unique"),
-            CompositeForeignKey(name="contact_points_origin_fk", field="origin_id", to_table="identifiers"),
+            StatementForeignKey(name="contact_points_origin_fk", field="origin_id", to_table="identifiers"),
         ]
         indexes = [models.Index(fields=["workspace_id", "origin_id"], name="contact_points_origin")]

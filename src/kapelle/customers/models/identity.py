@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from kapelle.kernel.references import StatementForeignKey
 from kapelle.kernel.tenancy import CompositeForeignKey, TenantManager, TenantModel, current_workspace
 
 
@@ -33,7 +34,7 @@ class Identifier(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["workspace_id", "kind", "value"], name="identifiers_unique"),
             models.UniqueConstraint(fields=["workspace_id", "id"], name="identifiers_workspace_id"),
-            CompositeForeignKey(name="identifiers_customer", field="customer_id", to_table="customers"),
+            StatementForeignKey(name="identifiers_customer", field="customer_id", to_table="customers"),
         ]
         indexes = [
             models.Index(fields=["workspace_id", "customer_id", "kind"], name="identifiers_of_customer"),
@@ -58,8 +59,8 @@ class IdentityLink(TenantModel):
         db_table = "identity_links"
         constraints = [
             models.UniqueConstraint(fields=["workspace_id", "strong_id", "weak_id"], name="identity_links_unique"),
-            CompositeForeignKey(name="identity_links_strong", field="strong_id", to_table="identifiers"),
-            CompositeForeignKey(name="identity_links_weak", field="weak_id", to_table="identifiers"),
+            StatementForeignKey(name="identity_links_strong", field="strong_id", to_table="identifiers"),
+            StatementForeignKey(name="identity_links_weak", field="weak_id", to_table="identifiers"),
         ]
         indexes = [models.Index(fields=["workspace_id", "weak_id"], name="identity_links_weak_idx")]
 

@@ -58,7 +58,7 @@ class Customer(TenantModel):
         db_table = "customers"
         constraints = [models.UniqueConstraint(fields=["workspace_id", "id"], name="customers_workspace_id")]
         indexes = [
-            models.Index(fields=["batch_id"], name="customers_batch"),
+            models.Index(fields=["workspace_id", "batch_id"], name="customers_batch"),
             models.Index(fields=["workspace_id", "-created_at", "-id"], name="customers_recent"),
             models.Index(
                 fields=["workspace_id", "merged_into"], name="customers_merged", condition=Q(merged_into__isnull=False)
