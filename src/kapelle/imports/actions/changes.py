@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from kapelle.kernel.bulk import bulk_cursor
+from kapelle.kernel.bulk import array_of, bulk_cursor, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,17 +22,21 @@ def record_changes(
     """Keep each row's image before this job's first change to it; None says that the job created it."""
     if job_id is None:
         return
-    listed = [{"r": row_id, "b": before} for row_id, before in rows]
+    listed = [
+        (row_id.hex, msgspec.json.encode(before).decode() if before is not None else "") for row_id, before in rows
+    ]
     if not listed:
         return
+    arrays = map(array_of, columns(listed, 2))
     with bulk_cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO import_changes (workspace_id, job_id, table_name, row_id, before)
-            SELECT %s, %s, %s, t.r, t.b FROM json_to_recordset(%s::json) AS t(r uuid, b jsonb)
+            SELECT %b, %b, %b, row_id, NULLIF(before, '')::jsonb
+            FROM unnest(%t::uuid[], %t::text[]) AS t (row_id, before)
             ON CONFLICT (job_id, table_name, row_id) DO NOTHING
             """,
-            [workspace_id, job_id, table, msgspec.json.encode(listed).decode()],
+            [workspace_id, job_id, table, *arrays],
         )
 
 
