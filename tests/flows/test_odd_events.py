@@ -205,7 +205,7 @@ def test_the_columnar_copy_takes_all_of_it(shop: Shop) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=6000, **_COMMON)
+@settings(max_examples=2000, **_COMMON)
 @given(data=st.data())
 def test_many_odd_events_harm_nobody_else(shop: Shop, data: st.DataObject) -> None:
     check_requests(shop, data)

@@ -61,7 +61,9 @@ def list_bringing_keys(
     """Keys by which data come in, newest first, revoked ones included, from those that are older than `after`."""
     rows = ApiKey.objects.exclude(scope=Scope.READ).order_by("-created_at", "-id")
     if after:
-        rows = rows.filter(Q(created_at__lt=after[0]) | Q(created_at=after[0], id__lt=after[1]))
+        rows = rows.filter(
+            Q(created_at__lt=after[0]) | Q(created_at=after[0], id__lt=after[1]), created_at__lte=after[0]
+        )
     if lawful_basis:
         rows = rows.filter(lawful_basis=lawful_basis)
     return [_key_info(row) for row in rows[:limit]]

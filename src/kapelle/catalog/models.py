@@ -77,7 +77,9 @@ class ProductChange(TenantModel):
         db_table = "product_changes"
         indexes = [
             models.Index(fields=["workspace_id", "batch_id", "id"], name="product_changes_stream"),
-            models.Index(fields=["workspace_id", "product_external_id", "id"], name="product_changes_product"),
+            models.Index(
+                fields=["workspace_id", "product_external_id", "batch_id", "id"], name="product_changes_product"
+            ),
             models.Index(fields=["workspace_id", "at"], name="product_changes_age"),
         ]
 

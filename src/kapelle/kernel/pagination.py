@@ -1,4 +1,8 @@
-"""Cursor pagination for every list: opaque cursors that carry the sort key of the last row seen. Pure: no Django."""
+"""Cursor pagination for every list: opaque cursors that carry the sort key of the last row seen. Pure: no Django.
+
+A list that goes by (time, id) filters `time < T or (time = T and id < I)`, and `time <= T` beside it: that one alone
+lets an index begin at the cursor, without it a page far inside reads all pages before it.
+"""
 
 from __future__ import annotations
 

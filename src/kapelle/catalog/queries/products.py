@@ -54,7 +54,7 @@ def list_product_changes(
     """The stream of changes, oldest first, and the cursor behind the last one: it is given at the end of the stream
     too, so that a reader comes back with it for what has happened since."""
     batch, after = decode_cursor(cursor, int, UUID) if cursor else (0, UUID(int=0))
-    rows = ProductChange.objects.filter(Q(batch_id=batch, id__gt=after) | Q(batch_id__gt=batch))
+    rows = ProductChange.objects.filter(Q(batch_id=batch, id__gt=after) | Q(batch_id__gt=batch), batch_id__gte=batch)
     rows = rows.order_by("batch_id", "id")
     if kind is not None:
         rows = rows.filter(kind=kind)

@@ -123,7 +123,7 @@ def list_proposals(
         rows = rows.filter(score__gte=min_score)
     if cursor:
         text, proposal_id = decode_cursor(cursor, float, UUID)
-        rows = rows.filter(Q(score__lt=text) | Q(score=text, id__lt=proposal_id))
+        rows = rows.filter(Q(score__lt=text) | Q(score=text, id__lt=proposal_id), score__lte=text)
     page, following = cut_page(
         list(rows.order_by("-score", "-id")[: limit + 1]), limit, lambda row: (row.score, row.id)
     )
@@ -160,7 +160,9 @@ def list_runs(cursor: str | None, limit: int) -> tuple[list[DuplicateRun], str |
     rows = DuplicateRun.objects.order_by("-started_at", "-id")
     if cursor:
         started_at, run_id = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(started_at__lt=started_at) | Q(started_at=started_at, id__lt=run_id))
+        rows = rows.filter(
+            Q(started_at__lt=started_at) | Q(started_at=started_at, id__lt=run_id), started_at__lte=started_at
+        )
     return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.started_at, row.id))
 
 

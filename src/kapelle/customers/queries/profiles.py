@@ -27,7 +27,9 @@ def list_customers(cursor: str | None, limit: int, *, with_bots: bool = False) -
         rows = rows.exclude(device_type=BOT)
     if cursor:
         created_at, customer_id = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=customer_id))
+        rows = rows.filter(
+            Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=customer_id), created_at__lte=created_at
+        )
     page, following = cut_page(list(rows.values_list("created_at", "id")[: limit + 1]), limit, lambda row: row)
     return get_customers([customer_id for _, customer_id in page]), following
 
@@ -39,7 +41,9 @@ def list_merges(customer_id: UUID, cursor: str | None, limit: int) -> tuple[list
     rows = MergeEntry.objects.filter(Q(winner_id__in=ids) | Q(loser_id__in=ids)).order_by("-merged_at", "-id")
     if cursor:
         merged_at, entry_id = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(merged_at__lt=merged_at) | Q(merged_at=merged_at, id__lt=entry_id))
+        rows = rows.filter(
+            Q(merged_at__lt=merged_at) | Q(merged_at=merged_at, id__lt=entry_id), merged_at__lte=merged_at
+        )
     return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.merged_at, row.id))
 
 
@@ -65,5 +69,7 @@ def list_identity_reviews(cursor: str | None, limit: int) -> tuple[list[Identity
     rows = IdentityReview.objects.filter(resolved_at=None).order_by("-last_seen_at", "-id")
     if cursor:
         seen_at, review_id = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(last_seen_at__lt=seen_at) | Q(last_seen_at=seen_at, id__lt=review_id))
+        rows = rows.filter(
+            Q(last_seen_at__lt=seen_at) | Q(last_seen_at=seen_at, id__lt=review_id), last_seen_at__lte=seen_at
+        )
     return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.last_seen_at, row.id))

@@ -29,5 +29,7 @@ def list_quarantine(
         rows = rows.filter(code=code)
     if cursor:
         received_at, row_id = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(received_at__lt=received_at) | Q(received_at=received_at, id__lt=row_id))
+        rows = rows.filter(
+            Q(received_at__lt=received_at) | Q(received_at=received_at, id__lt=row_id), received_at__lte=received_at
+        )
     return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.received_at, row.id))

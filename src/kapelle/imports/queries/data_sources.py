@@ -43,7 +43,9 @@ def _rows(model: Any, after: _Place | None, lawful_basis: LawfulBasis | None) ->
     kinds = [importer.kind for importer in list_importers() if importer.brings_people]
     rows: QuerySet[Any] = model.objects.filter(kind__in=kinds).order_by("-created_at", "-id")
     if after:
-        rows = rows.filter(Q(created_at__lt=after[0]) | Q(created_at=after[0], id__lt=after[1]))
+        rows = rows.filter(
+            Q(created_at__lt=after[0]) | Q(created_at=after[0], id__lt=after[1]), created_at__lte=after[0]
+        )
     return rows.filter(lawful_basis=lawful_basis) if lawful_basis else rows
 
 

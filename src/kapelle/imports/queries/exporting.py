@@ -37,7 +37,7 @@ def list_exports(*, limit: int, cursor: str | None = None) -> tuple[list[ExportI
     rows = ExportJob.objects.order_by("-created_at", "-id")
     if cursor:
         at, last = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=last))
+        rows = rows.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=last), created_at__lte=at)
     page, following = cut_page(list(rows[: limit + 1]), limit, lambda row: (row.created_at, row.id))
     return [export_info(row) for row in page], following
 

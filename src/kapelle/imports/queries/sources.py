@@ -58,7 +58,7 @@ def list_source_runs(
     rows = SourceRun.objects.filter(source_id=source_id).order_by("-started_at", "-id")
     if cursor:
         at, last = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(started_at__lt=at) | Q(started_at=at, id__lt=last))
+        rows = rows.filter(Q(started_at__lt=at) | Q(started_at=at, id__lt=last), started_at__lte=at)
     page, following = cut_page(list(rows[: limit + 1]), limit, lambda row: (row.started_at, row.id))
     runs = [
         SourceRunInfo(

@@ -109,7 +109,7 @@ def list_entries(
     rows = ConsentEntry.objects.filter(whose).order_by("-happened_at", "-id")
     if cursor:
         at, last = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(happened_at__lt=at) | Q(happened_at=at, id__lt=last))
+        rows = rows.filter(Q(happened_at__lt=at) | Q(happened_at=at, id__lt=last), happened_at__lte=at)
     return cut_page(list(rows[: limit + 1]), limit, lambda row: (row.happened_at, row.id))
 
 

@@ -30,7 +30,7 @@ def list_erasures(cursor: str | None, limit: int) -> tuple[list[ErasureInfo], st
     rows = Erasure.objects.order_by("-requested_at", "-id")
     if cursor:
         at, last = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(requested_at__lt=at) | Q(requested_at=at, id__lt=last))
+        rows = rows.filter(Q(requested_at__lt=at) | Q(requested_at=at, id__lt=last), requested_at__lte=at)
     page, following = cut_page(list(rows[: limit + 1]), limit, lambda row: (row.requested_at, row.id))
     return [erasure_info(row) for row in page], following
 
