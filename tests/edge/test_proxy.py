@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -29,6 +29,7 @@ class Web(BaseHTTPRequestHandler):
     """Stands where `web` stands, and does what the path says."""
 
     protocol_version = "HTTP/1.1"
+    parts: ClassVar[list[tuple[int, int]]] = []
 
     def _answer(self) -> None:
         if self.path.startswith("/echo"):
@@ -39,6 +40,10 @@ class Web(BaseHTTPRequestHandler):
             self._send(201, f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode())
         elif self.path == "/big":
             self._send(200, b"x" * 20_000_000)
+        elif self.path.startswith("/api/v1/uploads/"):
+            part = int(self.headers["Upload-Offset"]), len(self._body())
+            Web.parts.append(part)
+            self._send(409 if self.path.endswith("full") else 200, b"", [("Upload-Offset", str(sum(part)))])
         elif self.path == "/slow":
             self._chunked([b"one\n", b"two\n", b"three\n"], pause=0.3)
         elif self.path == "/empty":
@@ -246,6 +251,36 @@ def test_a_client_that_leaves_half_way_takes_its_request_along(edge: EdgeProcess
     assert edge.request("GET", "/echo").status == 200
     wait_until(lambda: "web does not answer POST /digest" in edge.log.read_text(), seconds=3, what="given up")
     assert "Traceback" not in edge.log.read_text()
+
+
+def patch(edge: EdgeProcess, path: str, body: bytes, offset: int) -> http.client.HTTPResponse:
+    Web.parts.clear()
+    client = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=10)
+    client.request("PATCH", f"/api/v1/uploads/{path}", body, {"Upload-Offset": str(offset)})
+    return client.getresponse()
+
+
+def test_one_long_part_of_a_file_arrives_as_small_ones(edge: EdgeProcess) -> None:
+    eight = 8 * 2**20
+    answer = patch(edge, "x", b"x" * 20_000_000, 5)
+    assert (answer.status, answer.headers["Upload-Offset"]) == (200, "20000005")
+    first, second, third = Web.parts
+    assert first[0] == 5
+    assert min(first[1], second[1]) >= eight > third[1]
+    assert sum(third) == 20_000_005
+    assert patch(edge, "x", b"", 7).headers["Upload-Offset"] == "7"
+    assert patch(edge, "full", b"x" * 12_000_000, 0).status == 409
+    assert len(Web.parts) == 1
+
+
+def test_of_a_part_that_breaks_off_what_has_come_is_passed_on(edge: EdgeProcess) -> None:
+    Web.parts.clear()
+    with socket.create_connection(("127.0.0.1", edge.port)) as client:
+        client.sendall(
+            b"PATCH /api/v1/uploads/x HTTP/1.1\r\nHost: a\r\nUpload-Offset: 0\r\nContent-Length: 30000000\r\n\r\n"
+        )
+        client.sendall(b"x" * 10_000_000)
+    wait_until(lambda: sum(length for _, length in Web.parts) == 10_000_000, seconds=10, what="all bytes")
 
 
 def test_collecting_is_not_held_up_by_proxying(edge: EdgeProcess, write_secret: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -92,6 +93,7 @@ def furnish(workspace: WorkspaceInfo, api: Api, now: datetime) -> Neighbor:
             "campaign_id": campaign["id"],
             "proposal_id": api.get("/duplicates")["items"][0]["id"],
             "import_id": _upload(api),
+            "upload_id": _upload_in_parts(api),
             "export_id": _export(workspace, api, now),
             "source_id": api.call("POST", "/sources", SOURCE, status=201)["id"],
             "product_number": NUMBER,
@@ -123,3 +125,9 @@ def _upload(api: Api) -> str:
     response = api.client.post("/api/v1/imports", {"kind": "customers", "file": file})
     assert response.status_code == 202, response.content
     return str(response.json()["id"])
+
+
+def _upload_in_parts(api: Api) -> str:
+    name = base64.b64encode(MARK.encode()).decode()
+    headers = {"Upload-Length": "9", "Upload-Metadata": f"filename {name}"}
+    return str(api.call("POST", "/uploads", status=201, **headers)["id"])

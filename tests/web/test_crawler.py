@@ -54,6 +54,11 @@ BODIES: dict[str, Any] = {
     "POST /customers/bulk": [{"email": "mine@example.test"}],
     "POST /products/bulk": [{"external_id": "mine"}],
     "POST /imports": None,
+    "POST /uploads": None,
+    "OPTIONS /uploads": None,
+    "HEAD /uploads/{upload_id}": None,
+    "PATCH /uploads/{upload_id}": None,
+    "DELETE /uploads/{upload_id}": None,
     "POST /imports/{import_id}/run": {"dry_run": True},
     "POST /imports/{import_id}/cancel": None,
     "POST /imports/{import_id}/undo": None,
@@ -108,7 +113,7 @@ OUTSIDE = {
 }
 OK = 200
 NOT_THEIRS = {404}
-HARMLESS = {200, 201, 202, 404, 409, 422, 503}
+HARMLESS = {200, 201, 202, 204, 404, 409, 422, 503}
 
 
 def _fill(template: Any, ids: dict[str, str]) -> Any:

@@ -33,6 +33,7 @@ log = logging.getLogger("kapelle.edge")
 
 _TRACKING = "/t/"
 _COLLECT = "/v1/"
+_UPLOADS = "/api/v1/uploads/"
 
 
 class Edge:
@@ -99,6 +100,9 @@ class Edge:
             elif path in health.PATHS:
                 route = "health"
                 status = await self.health.handle(path, send)
+            elif scope["method"] == "PATCH" and path.startswith(_UPLOADS):
+                route = "upload"
+                status = await self.proxy.handle_upload(scope, receive, send)
             else:
                 route = "proxy"
                 status = await self.proxy.handle(scope, receive, send)

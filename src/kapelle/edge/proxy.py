@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kapelle.edge.client import client_ip, client_scheme
 from kapelle.edge.http import ClientGone, answer_problem, header
-from kapelle.edge.upstream import Upstream, UpstreamAway, request_head
+from kapelle.edge.upstream import Exchange, Upstream, UpstreamAway, request_head
 from kapelle.kernel.errors import Unavailable
 from kapelle.kernel.ids import uuid7
 
@@ -29,6 +29,10 @@ _OURS = frozenset(
     b"x-request-id".split()
 )
 _RETRY_SECONDS = 2
+_REFUSED = 400
+_PART_BYTES = 8 * 2**20
+_MAX_OFFSET = 15  # digits
+_OF_ONE_PART = frozenset({b"content-length", b"upload-offset", b"idempotency-key"})
 
 
 class Proxy:
@@ -75,6 +79,43 @@ class Proxy:
                 leaving.cancel()
         return exchange.status
 
+    async def handle_upload(self, scope: HttpScope, receive: Receive, send: Send) -> int:
+        """Pass on a part of a file, however long, as small parts: what has arrived is kept when the client is cut off.
+
+        `web` must have a request's whole body before it looks at it. Returns the status.
+        """
+        offset = header(scope, b"upload-offset")
+        if not offset.isdigit() or len(offset) > _MAX_OFFSET:
+            return await self.handle(scope, receive, send)
+        request_id, at = str(uuid7()).encode(), int(offset)
+        headers = self._request_headers(scope, request_id, is_chunked=False)
+        try:
+            parts = _parts(receive)
+            part = await anext(parts)
+            while True:
+                exchange = await self._send_part(scope, headers, at, part)
+                answer = b"".join([chunk async for chunk in exchange.body()])
+                at += len(part)
+                following = await anext(parts, None) if exchange.status < _REFUSED else None
+                if following is None:
+                    break
+                part = following
+        except UpstreamAway as error:
+            log.warning("web does not take a part of %s: %s", scope["path"], error)
+            away = Unavailable("The upload can go on in a moment. Ask for its offset.", retry_after=_RETRY_SECONDS)
+            await answer_problem(send, away, [(b"x-request-id", request_id)])
+            return away.status
+        response = _response_headers(exchange.headers, request_id)
+        await send({"type": "http.response.start", "status": exchange.status, "headers": response})
+        await send({"type": "http.response.body", "body": answer})
+        return exchange.status
+
+    async def _send_part(self, scope: HttpScope, headers: list[tuple[bytes, bytes]], at: int, part: bytes) -> Exchange:
+        kept = [(name, value) for name, value in headers if name not in _OF_ONE_PART]
+        kept += [(b"content-length", b"%d" % len(part)), (b"upload-offset", b"%d" % at)]
+        head = request_head(scope["method"], scope.get("raw_path") or scope["path"].encode(), kept)
+        return await self._upstream.send(head, _once(part), method=scope["method"])
+
     def _request_headers(self, scope: HttpScope, request_id: bytes, *, is_chunked: bool) -> list[tuple[bytes, bytes]]:
         dropped = _HOP_BY_HOP | _OURS | _named_in_connection(scope["headers"])
         headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
@@ -98,6 +139,27 @@ def _response_headers(headers: list[tuple[bytes, bytes]], request_id: bytes) -> 
 def _named_in_connection(headers: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
     named = (part.strip().lower() for name, value in headers if name == b"connection" for part in value.split(b","))
     return frozenset(named)
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _parts(receive: Receive) -> AsyncIterator[bytes]:
+    """The body in pieces of a few megabytes, the last maybe empty; of a client that leaves what has come."""
+    part, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            if part:
+                yield bytes(part)
+            raise ClientGone
+        part += message.get("body", b"")
+        more = message.get("more_body", False)
+        if more and len(part) >= _PART_BYTES:
+            yield bytes(part)
+            part.clear()
+    yield bytes(part)
 
 
 async def _request_body(receive: Receive, *, is_chunked: bool) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ from kapelle.imports.actions.running import run_job
 from kapelle.imports.actions.source_running import run_source
 from kapelle.imports.actions.sources import SOURCE_TASK, take_turn
 from kapelle.imports.actions.undoing import undo_job
+from kapelle.imports.actions.uploads import forget_rows, forget_uploads
 from kapelle.imports.contracts import JobStatus
 from kapelle.imports.queries import get_job, list_expired_exports, list_stalled, list_stalled_exports
 from kapelle.imports.queries.sources import list_due_sources
@@ -98,8 +99,17 @@ def expire_exports(now: datetime) -> None:
             expire_export(workspace_id=workspace.id, export_id=export_id)
 
 
+def sweep_uploads(now: datetime) -> None:
+    """Forget files in parts that nothing was added to for a day."""
+    forget_uploads(now=now)
+    for workspace in list_workspaces():
+        with workspace_scope(workspace.id):
+            forget_rows(now=now)
+
+
 CHORES = (
     Chore("imports.queue_due_sources", 30, queue_due_sources),
     Chore("imports.requeue_stalled", 120, requeue_stalled),
     Chore("imports.expire_exports", 3600, expire_exports),
+    Chore("imports.sweep_uploads", 3600, sweep_uploads),
 )

@@ -40,6 +40,8 @@ class Config:
     """Databases of places, ":" between them; None: whatever lies in `home/geo`."""
     collect_rate: int
     """Events a second that one write key may send before the edge answers 429."""
+    max_upload_bytes: int
+    """The largest file that may come in parts."""
     http_allow: str
     """Hosts inside of private networks, or on unusual ports, that may be called: `minio.lan:9000,10.0.0.5:*`."""
 
@@ -104,6 +106,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         public_url=(env.get("KAPELLE_PUBLIC_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
         geo_files=env.get("KAPELLE_GEO_DATABASES"),
         collect_rate=_integer(env, "KAPELLE_COLLECT_RATE", 100_000),
+        max_upload_bytes=_integer(env, "KAPELLE_MAX_UPLOAD_MB", 4096) * 2**20,
         http_allow=_http_allow(env),
     )
 

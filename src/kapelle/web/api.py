@@ -23,6 +23,7 @@ from kapelle.imports.api import exports_router as exports
 from kapelle.imports.api import loading_router as loading
 from kapelle.imports.api import router as imports
 from kapelle.imports.api import sources_router as sources
+from kapelle.imports.api import uploads_router as uploads
 from kapelle.integrations.api import router as operations
 from kapelle.kernel.errors import Invalid, KapelleError, NotFound
 from kapelle.messaging.api import router as messaging
@@ -146,6 +147,7 @@ ROUTERS: tuple[Router, ...] = (
     events,
     catalog,
     imports,
+    uploads,
     exports,
     sources,
     data_sources,

@@ -25,6 +25,7 @@ API_PREFIX = "/api/"
 OPEN_PATHS = frozenset({"/api/v1/openapi.json", "/api/v1/docs"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_KEY_LENGTH = 255
+_UPLOADS = ("multipart/form-data", "application/offset+octet-stream")
 _SUCCESS_BELOW = 400
 _RETRY_SECONDS = 2
 
@@ -116,7 +117,7 @@ class ApiScope:
 
 def _fingerprint(request: HttpRequest) -> bytes:
     """What makes a request the same one. An upload goes by its length: reading it here would hold it in memory."""
-    is_upload = request.content_type == "multipart/form-data"
+    is_upload = request.content_type in _UPLOADS
     content = request.headers.get("Content-Length", "").encode() if is_upload else request.body
     return hashlib.sha256(
         b"\0".join((str(request.method).encode(), request.get_full_path().encode(), content))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.imports.actions.json_lines import JsonLinesFile, trust_json
 from kapelle.imports.actions.mapping import SAMPLE_ROWS, complete_mapping, decode_mapping, guess_mapping
 from kapelle.imports.actions.reading import FEED, CsvFormat, detect_format, open_rows
+from kapelle.imports.actions.storage import require_space
 from kapelle.imports.actions.unpacking import unpack
 from kapelle.imports.contracts import ImportContext, JobInfo, JobStatus, Mapping, get_importer
 from kapelle.imports.models import ImportJob
@@ -170,8 +172,10 @@ def queue_job(*, workspace_id: UUID, job_id: UUID, undo: bool = False) -> None:
 
 
 def keep_upload(file: BinaryIO, *, job_id: UUID) -> Path:
-    """Copy an uploaded file into the job's folder."""
+    """Copy an uploaded file into the job's folder. Raises DiskFull."""
     folder = job_folder(job_id)
+    require_space(folder, file.seek(0, os.SEEK_END))
+    file.seek(0)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "source.csv"
     with path.open("wb") as target:

@@ -6,13 +6,16 @@ Images of rows for an undo are dropped by the modules whose rows they are (`forg
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
+from kapelle.imports.actions.unpacking import is_packed
 from kapelle.imports.contracts import ExportStatus, JobStatus
-from kapelle.imports.models import ExportJob, ImportJob
+from kapelle.imports.models import ExportJob, ImportJob, Upload
 from kapelle.imports.queries import job_folder
+from kapelle.imports.queries.uploads import upload_path
 from kapelle.privacy.actions import change_rows, delete_mentions, mention_pattern
 from kapelle.privacy.contracts import NotYet
 
@@ -32,10 +35,11 @@ _AT_WORK = (JobStatus.RUNNING, JobStatus.UNDOING)
 
 class ImportData:
     """An uploaded file that names the person is removed whole: it was read already, or can be uploaded again without
-    them. Exported files that lie ready end at once, since each may hold anybody."""
+    them. So is one that is packed and waits for its import, since it cannot be looked into. Exported files that lie
+    ready end at once: each may hold anybody."""
 
     name = "imports"
-    tables = frozenset({"import_errors", "import_changes", "import_jobs", "export_jobs"})
+    tables = frozenset({"import_errors", "import_changes", "import_jobs", "export_jobs", "uploads"})
 
     def export(self, subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
         """Nothing: what a file said of the person stands in the profile, and the profile says which import it was."""
@@ -72,6 +76,11 @@ def _remove_files(subject: Subject) -> dict[str, int]:
             raise NotYet("An import that names this person is running.")
         for path in naming:
             transaction.on_commit(path.unlink)
+            removed += 1
+    for upload_id in Upload.objects.values_list("id", flat=True):
+        path = upload_path(upload_id)
+        if path.is_file() and (is_packed(path) or _names(path, "utf-8", pattern)):
+            transaction.on_commit(partial(path.unlink, missing_ok=True))
             removed += 1
     return {"imported files": removed} if removed else {}
 

@@ -33,14 +33,12 @@ _MAX_WORKBOOK = 1 << 30
 
 def unpack(path: Path, folder: Path) -> tuple[Path, bool]:
     """The file to read, and whether it is a CSV of our own making (UTF-8, commas). Raises NotReadable, DiskFull."""
-    with path.open("rb") as file:
-        head = file.read(4)
-    if not head.startswith((_GZIP, _ZIP, _EMPTY_ZIP)):
+    if not is_packed(path):
         return path, False
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "unpacked.csv"
     try:
-        if head.startswith(_GZIP):
+        if _head(path) == _GZIP:
             with gzip.open(path) as packed:
                 _copy(packed, target, path.stat().st_size)
             return target, False
@@ -59,6 +57,17 @@ def unpack(path: Path, folder: Path) -> tuple[Path, bool]:
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def is_packed(path: Path) -> bool:
+    """Whether what it holds is not seen by looking into it."""
+    return _head(path) is not None
+
+
+def _head(path: Path) -> bytes | None:
+    with path.open("rb") as file:
+        head = file.read(4)
+    return next((known for known in (_GZIP, _ZIP, _EMPTY_ZIP) if head.startswith(known)), None)
 
 
 def _only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:

@@ -13,11 +13,12 @@ from ninja.files import UploadedFile
 from kapelle.accounts.contracts import LawfulBasis
 from kapelle.imports.actions.jobs import cancel_job, create_job, keep_upload, queue_job, repeat_job
 from kapelle.imports.actions.undoing import request_undo
+from kapelle.imports.actions.uploads import take_upload
 from kapelle.imports.contracts import MappingInvalid, list_importers
 from kapelle.imports.queries import errors_path, get_job, list_errors, list_jobs
 from kapelle.imports.schemas import ImportOut, KindOut, RowErrorOut, RunIn
 from kapelle.kernel.clock import utc_now
-from kapelle.kernel.errors import NotFound
+from kapelle.kernel.errors import Invalid, NotFound
 from kapelle.kernel.ids import uuid7
 from kapelle.kernel.pagination import Page, clamp_limit
 
@@ -36,8 +37,9 @@ def get_fields(request: ApiRequest) -> Any:
 @router.post("/imports", response={202: ImportOut}, summary="Upload a file")
 def post_import(
     request: ApiRequest,
-    file: File[UploadedFile],
     kind: Form[str],
+    file: File[UploadedFile | None] = None,
+    upload_id: Form[UUID | None] = None,
     mapping: Form[str] = "",
     dry_run: Form[bool] = False,  # a form field
     encoding: Form[str] = "",
@@ -45,10 +47,16 @@ def post_import(
     origin: Form[str] = "",
     lawful_basis: Form[LawfulBasis] = LawfulBasis.NOT_STATED,
 ) -> Any:
-    """Upload a CSV file (multipart). Without `mapping` the columns are guessed: make a dry run first and look."""
+    """A file (multipart), or `upload_id` of one that came in parts. Without `mapping` the columns are guessed: make a
+    dry run first and look."""
     key = request.key
     job_id, columns = uuid7(), read_mapping(mapping)
-    path = keep_upload(cast("BinaryIO", file), job_id=job_id)
+    if (file is None) == (upload_id is None):
+        raise Invalid("Send either `file` or the `upload_id` of a file that has come in parts.")
+    if upload_id:
+        path, file_name = take_upload(upload_id=upload_id, job_id=job_id)
+    else:
+        path, file_name = keep_upload(cast("BinaryIO", file), job_id=job_id), (file and file.name) or ""
     job = create_job(
         workspace_id=key.workspace_id,
         kind=kind,
@@ -59,7 +67,7 @@ def post_import(
         is_dry_run=dry_run,
         encoding=encoding or None,
         delimiter=delimiter or None,
-        file_name=file.name or "",
+        file_name=file_name,
         origin=origin,
         lawful_basis=lawful_basis,
         job_id=job_id,

@@ -1,8 +1,9 @@
-"""Tables of imports, exports and sources."""
+"""Tables of imports, exports, sources and uploads."""
 
 from kapelle.imports.models.exporting import ExportJob
 from kapelle.imports.models.importing import ImportChange, ImportJob, ImportMark, ImportRowError
 from kapelle.imports.models.sources import ImportSource, SourceFile, SourceRun
+from kapelle.imports.models.uploads import Upload
 
 __all__ = [
     "ExportJob",
@@ -13,4 +14,5 @@ __all__ = [
     "ImportSource",
     "SourceFile",
     "SourceRun",
+    "Upload",
 ]
