@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from kapelle.catalog.actions.event_properties import (
     read_decimal,
-    read_product,
     read_product_id,
     read_products,
     read_text,
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from uuid import UUID
 
-    from kapelle.catalog.contracts import ProductDraft
     from kapelle.events.contracts import Event
 
 ADDED, REMOVED = "Product Added to List", "Product Removed from List"
@@ -135,10 +133,9 @@ def read_entries(event: Event, origin_id: UUID) -> list[ListEntry]:
     ]
 
 
-def read_list_products(event: Event) -> list[ProductDraft]:
-    """Products that the event speaks of."""
-    items = [event.properties, *read_products(event.properties)]
-    return [draft for item in items if (draft := read_product(item)) is not None]
+def told_of(event: Event) -> list[dict[str, Any]]:
+    """The objects of the event that may speak of a product."""
+    return [event.properties, *read_products(event.properties)]
 
 
 def list_name(value: Any) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kapelle.accounts.actions import record_audit
-from kapelle.catalog.actions.list_events import NAMES, list_name, read_entries, read_list_products
+from kapelle.catalog.actions.list_events import NAMES, list_name, read_entries, told_of
 from kapelle.catalog.actions.list_storage import save_entries
-from kapelle.catalog.actions.products import ensure_products, gather
+from kapelle.catalog.actions.products import ensure_told_products
 from kapelle.customers.queries import resolve_customer
 from kapelle.events.actions import open_batch, record_events
 from kapelle.events.contracts import Event
@@ -39,7 +39,7 @@ class ListProjection:
 def apply_list_events(batch: OpenBatch, events: Sequence[Event], *, forget: bool = True) -> list[UUID]:
     """Write what these events do to lists; returns the ids of the entries that are new or newer now."""
     entries = [entry for event in events if event.origin_id for entry in read_entries(event, event.origin_id)]
-    ensure_products(batch, gather(draft for event in events for draft in read_list_products(event)))
+    ensure_told_products(batch, (item for event in events for item in told_of(event)))
     return save_entries(batch, entries, forget=forget)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kapelle.catalog.actions.event_properties import read_product, read_product_id
 from kapelle.catalog.actions.product_changes import record_product_changes
 from kapelle.events.actions import close_batch
 from kapelle.kernel.bulk import bulk_cursor, columns
@@ -13,7 +14,7 @@ from kapelle.kernel.ids import uuid7
 from kapelle.kernel.tenancy import current_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from kapelle.catalog.contracts import CategoryDraft, ProductDraft
@@ -124,28 +125,44 @@ def upsert_products(batch: OpenBatch, drafts: Sequence[ProductDraft]) -> int:
 
 def ensure_products(batch: OpenBatch, drafts: Mapping[str, ProductDraft]) -> list[UUID]:
     """Make products that orders and lists name and that do not exist; returns the ids of the new ones."""
-    if not drafts:
-        return []
-    known = bulk_cursor().execute(_KNOWN, [list(drafts), batch.workspace_id]).fetchall()
-    missing = drafts.keys() - {row[0] for row in known}
-    if not missing:
-        return []
-    images = [lay_product_over(None, drafts[product], batch.source)[0] for product in missing]
+    missing = _missing(drafts)
+    return _make(batch, [drafts[product] for product in missing]) if missing else []
+
+
+def _missing(products: Collection[str]) -> set[str]:
+    if not products:
+        return set()
+    known = bulk_cursor().execute(_KNOWN, [list(products), current_workspace()]).fetchall()
+    return set(products).difference(row[0] for row in known)
+
+
+def _make(batch: OpenBatch, drafts: Iterable[ProductDraft]) -> list[UUID]:
+    images = [lay_product_over(None, draft, batch.source)[0] for draft in drafts]
     rows = msgspec.json.encode(images).decode()
     made = bulk_cursor().execute(_MAKE, [batch.workspace_id, batch.id, batch.now, rows]).fetchall()
     close_batch(batch, {"products": len(made)})
     return [row[0] for row in made]
 
 
-def gather(drafts: Iterable[ProductDraft]) -> dict[str, ProductDraft]:
-    """One draft a product: what the first leaves out is taken from those that follow."""
-    found: dict[str, ProductDraft] = {}
-    for draft in drafts:
-        known = found.setdefault(draft.external_id, draft)
-        if known is not draft:
-            for name in FIELDS:
-                setattr(known, name, getattr(known, name) or getattr(draft, name))
-    return found
+def ensure_told_products(batch: OpenBatch, items: Iterable[dict[str, Any]]) -> None:
+    """Make products that these objects of events speak of and that do not exist."""
+    told: dict[str, list[dict[str, Any]]] = {}
+    for item in items:
+        if product := read_product_id(item):
+            told.setdefault(product, []).append(item)
+    # Most are known: only of the others is read what the events say.
+    missing = _missing(told)
+    if missing:
+        _make(batch, [_gather(map(read_product, told[product])) for product in missing])
+
+
+def _gather(drafts: Iterable[ProductDraft | None]) -> ProductDraft:
+    """One draft of all that is said of a product: what the first leaves out is taken from those that follow."""
+    first, *others = (draft for draft in drafts if draft is not None)
+    for draft in others:
+        for name in FIELDS:
+            setattr(first, name, getattr(first, name) or getattr(draft, name))
+    return first
 
 
 def upsert_categories(batch: OpenBatch, drafts: Sequence[CategoryDraft], *, keep_existing: bool = False) -> None:

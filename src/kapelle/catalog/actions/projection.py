@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kapelle.accounts.queries import get_workspace_by_id
 from kapelle.catalog.actions.event_properties import (
@@ -11,14 +11,13 @@ from kapelle.catalog.actions.event_properties import (
     read_currency,
     read_decimal,
     read_lines,
-    read_product,
     read_products,
     read_text,
 )
 from kapelle.catalog.actions.order_changes import change_events
 from kapelle.catalog.actions.order_state import Defaults, OrderState, lay_over, new_order
 from kapelle.catalog.actions.order_storage import close_orders, load_orders, save_orders
-from kapelle.catalog.actions.products import ensure_products, gather
+from kapelle.catalog.actions.products import ensure_told_products
 from kapelle.catalog.actions.returns import ReturnPart, find_stored, give_back_all, give_back_some, save_returns
 from kapelle.catalog.contracts import CANCELED, COMPLETED, OrderDraft
 from kapelle.events.actions import open_batch, record_events
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
     from django.db.backends.utils import CursorWrapper
 
-    from kapelle.catalog.contracts import ProductDraft
     from kapelle.events.contracts import Event, OpenBatch
 
 ORDER_COMPLETED, ORDER_UPDATED = "Order Completed", "Order Updated"
@@ -58,7 +56,7 @@ class OrderProjection:
         orders = load_orders({_number(event) for event in told})
         noted = find_stored({_document(event) for event in told if MEANINGS[event.name] == ORDER_REFUNDED})
         parts: list[ReturnPart] = []
-        products: list[ProductDraft | None] = []
+        products: list[dict[str, Any]] = []
         defaults = Defaults(currency=get_workspace_by_id(batch.workspace_id).currency)
         for event in told:
             number = _number(event)
@@ -68,8 +66,8 @@ class OrderProjection:
                     parts += _refund(orders[number], event)
                 continue
             orders[number] = _tell(orders.get(number), event, batch, defaults)
-            products += map(read_product, read_products(event.properties))
-        ensure_products(batch, gather(draft for draft in products if draft is not None))
+            products += read_products(event.properties)
+        ensure_told_products(batch, products)
         changed = [order for order in orders.values() if order.is_new or order.is_changed]
         save_orders(batch, changed)
         save_returns(batch, parts)

@@ -57,8 +57,7 @@ def normalize_kind(kind: str) -> str:
 
 def normalize_all(pairs: Iterable[tuple[str, str]]) -> tuple[IdentifierPair, ...]:
     """The usable ones of these, normalised, each once, strongest first."""
-    found = {pair: None for kind, value in pairs if (pair := _usable(kind, value)) is not None}
-    return tuple(sorted(found, key=_strength)) if len(found) > 1 else tuple(found)
+    return _usable_ones(tuple(pairs))
 
 
 def identifiers_of(event: Event) -> tuple[IdentifierPair, ...]:
@@ -106,7 +105,12 @@ def _strength(pair: IdentifierPair) -> int:
     return strength(pair[0])
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=100_000)  # a visitor's every event names the same ones
+def _usable_ones(pairs: tuple[tuple[str, str], ...]) -> tuple[IdentifierPair, ...]:
+    found = {pair: None for kind, value in pairs if (pair := _usable(kind, value)) is not None}
+    return tuple(sorted(found, key=_strength))
+
+
 def _usable(kind: str, value: str) -> IdentifierPair | None:
     """The normalised pair, or None if it identifies nobody."""
     try:
