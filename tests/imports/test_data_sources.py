@@ -19,6 +19,7 @@ from kapelle.kernel.errors import Invalid, NotFound
 from kapelle.kernel.tenancy import workspace_scope
 from kapelle.web.cli.import_command import command as import_command
 from kapelle.web.cli.key_command import command as key_command
+from kapelle.web.cli.source_command import command as source_command
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -165,7 +166,11 @@ def test_a_schedule_of_products_needs_no_grounds_and_one_of_people_does(
 
 @pytest.mark.parametrize(
     ("command", "arguments"),
-    [(key_command, ["create", "--name=x", "--scope=write"]), (import_command, ["customers", __file__])],
+    [
+        (key_command, ["create", "--name=x", "--scope=write"]),
+        (import_command, ["customers", __file__]),
+        (source_command, ["create", "--name=x", "--kind=customers", "--place={}"]),
+    ],
 )
 def test_the_command_line_takes_the_words_of_the_api(command: click.Group, arguments: list[str]) -> None:
     name, *given = arguments

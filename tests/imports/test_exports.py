@@ -24,6 +24,8 @@ from kapelle.imports.queries import export_path, get_export
 from kapelle.imports.tasks import expire_exports, requeue_stalled
 from kapelle.kernel.errors import Conflict, Invalid
 from kapelle.kernel.tenancy import workspace_scope
+from kapelle.privacy.contracts import SuppressionReason
+from kapelle.privacy.models import SuppressedAddress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,3 +258,37 @@ def test_the_api_lists_kinds_with_their_columns_and_refuses_what_makes_no_sense(
         api.call("POST", "/exports", body, status=422)
     api.call("POST", "/exports", {"kind": "secrets"}, status=404)
     api.call("POST", "/exports", {"kind": "customers", "segment_id": str(UUID(int=1))}, status=404)
+
+
+def test_the_ledger_of_consents_is_exported_with_its_proof(api: Api, workspace: WorkspaceInfo) -> None:
+    ada = api.call("POST", "/customers", {"email": "ada@example.org", "external_id": "1"}, status=201)
+    said = {"status": "granted", "customer_id": ada["id"], "channel": "email", "text_version": "footer-2"}
+    api.post("/consents", {"consents": [said]})
+    api.post("/consents", {"consents": [{**said, "status": "denied"}]})
+
+    granted, denied = sorted(rows(export(workspace.id, "consents")), key=lambda row: row["recorded_at"])
+    assert (granted["status"], denied["status"]) == ("granted", "denied")
+    assert (granted["channel"], granted["purpose"], granted["customer_email"]) == (
+        "email",
+        "marketing",
+        "ada@example.org",
+    )
+    assert '"footer-2"' in granted["proof"]
+    assert granted["happened_at"]
+    (point,) = rows(export(workspace.id, "contact_points"))
+    assert (point["channel"], point["address"], point["customer_user_id"]) == ("email", "ada@example.org", "1")
+    assert (point["consent_status"], point["suppressed_for"], point["confirmed_at"]) == ("denied", "unsubscribed", "")
+
+
+def test_contact_points_tell_why_nobody_may_write_to_them(importing: Importing) -> None:
+    importing.run("customers", "email,consent.email\nada@example.org,yes\nkay@example.org,\n")
+    with importing.scope():
+        SuppressedAddress.objects.create(
+            channel="email", address="kay@example.org", reason=SuppressionReason.HARD_BOUNCE, source="test", at=NOW
+        )
+    points = {row["address"]: row for row in rows(export(importing.workspace_id, "contact_points"))}
+    assert (points["ada@example.org"]["consent_status"], points["ada@example.org"]["suppressed_for"]) == ("granted", "")
+    assert (points["kay@example.org"]["consent_status"], points["kay@example.org"]["suppressed_for"]) == (
+        "",
+        SuppressionReason.HARD_BOUNCE.value,
+    )

@@ -30,6 +30,7 @@ from kapelle.customers.actions.importing.merges import MergesImporter
 from kapelle.customers.actions.personal_data import CustomerData, CustomerPeople, IdentityData
 from kapelle.customers.actions.sessions import SESSIONS_CHORE
 from kapelle.customers.queries.exporting import CustomersExporter, EventsExporter
+from kapelle.customers.queries.exporting_consents import ConsentsExporter, ContactPointsExporter
 from kapelle.customers.queries.mirror import CUSTOMERS, ORIGINS
 from kapelle.customers.tasks.duplicates import FIND_NIGHTLY as FIND_DUPLICATES
 from kapelle.customers.tasks.identity import APPLY_RULES as APPLY_IDENTITY_RULES
@@ -96,7 +97,14 @@ CHORES: tuple[Chore, ...] = (
 
 IMPORTERS: tuple[Importer, ...] = (CustomersImporter(), MergesImporter(), ProductsImporter(), OrdersImporter())
 
-EXPORTERS: tuple[Exporter, ...] = (CustomersExporter(), EventsExporter(), OrdersExporter(), ProductsExporter())
+EXPORTERS: tuple[Exporter, ...] = (
+    CustomersExporter(),
+    EventsExporter(),
+    OrdersExporter(),
+    ProductsExporter(),
+    ConsentsExporter(),
+    ContactPointsExporter(),
+)
 
 PERSONAL_DATA: tuple[PersonalData, ...] = (
     OrderData(),  # first: PostgreSQL lets orders go when it loses the identifier that they came for

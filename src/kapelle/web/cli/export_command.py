@@ -50,7 +50,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _add(kind: str, what: str) -> None:
-    @command.command(kind, help=what)
+    @command.command(kind.replace("_", "-"), help=what)
     @_options
     @click.option("--segment", type=click.UUID, help="Only of members of this segment.")
     @click.option("--since", type=click.DateTime(), help="Rows of this moment (UTC) and later.")
@@ -65,6 +65,8 @@ for _kind, _help in (
     ("events", "All events, with the customer whom each belongs to."),
     ("orders", "Orders with their lines, one row a line."),
     ("products", "Products of the catalog."),
+    ("consents", "The ledger of consents, each line with its proof."),
+    ("contact_points", "Addresses with their owners, confirmations and state of consent."),
 ):
     _add(_kind, _help)
 
