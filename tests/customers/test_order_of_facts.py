@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kapelle.customers.actions.resolving import resolve_facts
+from kapelle.customers.actions.replaying import replay
+from kapelle.customers.actions.resolving import LATE_AT_ONCE, resolve_facts
 from kapelle.customers.actions.rules import set_rule
 from kapelle.customers.contracts import Fact, KindRule, strength
 from kapelle.customers.models import Identifier
@@ -91,6 +92,38 @@ def test_nor_does_it_with_rules_of_the_brand(workspace: WorkspaceInfo, now: date
     ):
         set_rule(workspace_id=workspace.id, rule=rule, now=now, actor="test")
     _check(workspace, now, data)
+
+
+def test_late_facts_of_more_people_than_are_worked_out_at_once(workspace: WorkspaceInfo, now: datetime) -> None:
+    """Each visitor turns out to be somebody, but it is told later that they were somebody else before that."""
+    people = 3 * LATE_AT_ONCE
+    told: list[tuple[int, Any]] = []
+    for n in range(people):
+        told += [
+            (5, [("user_id", f"u{n}"), ("anonymous_id", f"a{n}")]),
+            (3, [("user_id", f"w{n}"), ("anonymous_id", f"a{n}")]),
+        ]
+    in_order = _tell(workspace.id, told, [sorted(range(len(told)), key=lambda place: told[place][0])], now)
+    late_last = _tell(workspace.id, told, [list(range(0, len(told), 2)), list(range(1, len(told), 2))], now)
+    assert in_order == late_last
+    assert frozenset({("user_id", "w7"), ("anonymous_id", "a7")}) in late_last[0]
+
+
+def test_who_is_late_does_not_make_others_late(
+    workspace: WorkspaceInfo, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = [(5, [("user_id", f"u{n}"), ("anonymous_id", f"a{n}")]) for n in range(3)]
+    late = [(4, [("user_id", "u1"), ("email", "one@example.test")])]
+    timely = [(6, [("user_id", f"u{n}"), ("email", f"{n}@example.test")]) for n in (0, 2)]
+    seeds: list[int] = []
+
+    def counted(batch: Any, names: Any, rules: Any) -> Any:
+        seeds.append(len(set(names)))
+        return replay(batch, names, rules)
+
+    monkeypatch.setattr("kapelle.customers.actions.resolving.replay", counted)
+    _tell(workspace.id, known + late + timely, [[0, 1, 2], [3, 4, 5]], now)
+    assert seeds == [2]  # the late one's user_id and e-mail address
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ the people concerned are worked out anew (`replaying`), so that the order of arr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from kapelle.customers.actions.identifiers import identifiers_of
 from kapelle.customers.actions.links import (
@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from kapelle.customers.contracts import IdentifierPair, IdentityRules
     from kapelle.events.contracts import Event, OpenBatch
 
+LATE_AT_ONCE = 200
+"""So many facts that change who somebody was are worked out together. Each may bring in many identifiers; of those
+`replaying` takes a bounded number."""
+
 _READ_CUSTOMERS = """
 SELECT id, created_at, is_identified, linked_until FROM customers WHERE workspace_id = %b AND id = ANY(%b::uuid[])
 """
@@ -70,6 +74,9 @@ UPDATE customers c SET batch_id = %b, updated_at = %b, is_identified = c.is_iden
 FROM unnest(%b::uuid[], %b::bool[], %b::timestamptz[]) t (id, is_identified, linked_until)
 WHERE c.workspace_id = %b AND c.id = t.id
 """
+
+
+Customers: TypeAlias = "Mapping[UUID, tuple[StoredCustomer, datetime | None]]"  # each with the time it is linked until
 
 
 class EventResolver:
@@ -138,13 +145,57 @@ def _news(batch: OpenBatch, facts: Sequence[Fact], known: Mapping[IdentifierPair
 def _settle(
     batch: OpenBatch, news: Sequence[Fact], known: Mapping[IdentifierPair, Known], rules: IdentityRules
 ) -> None:
-    told = _Told(news, known)
-    customers = _read_customers(batch, {found.customer for found in told.known.values() if found.customer})
-    if not _is_late(told, [until for _, until in customers.values() if until]) or not _settle_anew(batch, told, rules):
-        people = _load_people(batch, told.known, customers, rules)
-        for fact in news:
-            people.admit(fact)
-        _write(batch, people, told, rules)
+    """First what only adds; then, a few people at a time, what changes who somebody was before."""
+    named = {pair: found for fact in news for pair in fact.identifiers if (found := known.get(pair))}
+    customers = _read_customers(batch, {found.customer for found in named.values() if found.customer})
+    late: list[list[Fact]] = [[]]
+    timely: set[int] = set()
+    for group in groups_of(news, known):
+        if not _is_late(group, named, customers):
+            timely.update(map(id, group))
+            continue
+        if late[-1] and len(late[-1]) + len(group) > LATE_AT_ONCE:
+            late.append([])
+        late[-1] += group
+    if timely:
+        _add(batch, _Told([fact for fact in news if id(fact) in timely], known), customers, rules)
+    for part in late:
+        again = find_identifiers(batch.workspace_id, {pair for fact in part for pair in fact.identifiers})
+        told = _Told(part, again)
+        if part and not _settle_anew(batch, told, rules):
+            own = {found.customer for found in told.known.values() if found.customer}
+            _add(batch, told, _read_customers(batch, own), rules)
+
+
+def groups_of(facts: Sequence[Fact], known: Mapping[IdentifierPair, Known]) -> list[list[Fact]]:
+    """Facts that have an identifier or a customer in common, directly or by others, each group in the order given."""
+    leader: dict[IdentifierPair | UUID, IdentifierPair | UUID] = {}
+
+    def lead(key: IdentifierPair | UUID) -> IdentifierPair | UUID:
+        while (up := leader.setdefault(key, key)) != key:
+            leader[key] = key = leader.setdefault(up, up)
+        return key
+
+    def who(pair: IdentifierPair) -> IdentifierPair | UUID:
+        found = known.get(pair)
+        return found.customer if found and found.customer else pair
+
+    for fact in facts:
+        first, *others = map(who, fact.identifiers)
+        for other in others:
+            leader[lead(other)] = lead(first)
+    groups: dict[IdentifierPair | UUID, list[Fact]] = {}
+    for fact in facts:
+        groups.setdefault(lead(who(fact.identifiers[0])), []).append(fact)
+    return list(groups.values())
+
+
+def _add(batch: OpenBatch, told: _Told, customers: Customers, rules: IdentityRules) -> None:
+    own = {found.customer for found in told.known.values() if found.customer}
+    people = _load_people(batch, told.known, {home: customers[home] for home in own}, rules)
+    for fact in told.facts:
+        people.admit(fact)
+    _write(batch, people, told, rules)
 
 
 class _Told:
@@ -176,12 +227,13 @@ class _Told:
         )
 
 
-def _is_late(told: _Told, linked_until: Sequence[datetime]) -> bool:
+def _is_late(group: Sequence[Fact], named: Mapping[IdentifierPair, Known], customers: Customers) -> bool:
     """Whether a fact came after one of its people was linked at a later time, or names whom a contradiction left."""
-    latest = max(linked_until, default=None)
-    return any(found.customer is None for found in told.known.values()) or (
-        latest is not None and any(link.at <= latest for link in told.links)
-    )
+    found = [named[pair] for fact in group for pair in fact.identifiers if pair in named]
+    if any(one.customer is None for one in found):
+        return True
+    latest = max((until for one in found if one.customer and (until := customers[one.customer][1])), default=None)
+    return latest is not None and any(fact.occurred_at <= latest for fact in group if len(fact.identifiers) > 1)
 
 
 def _settle_anew(batch: OpenBatch, told: _Told, rules: IdentityRules) -> bool:
@@ -207,7 +259,7 @@ def _settle_anew(batch: OpenBatch, told: _Told, rules: IdentityRules) -> bool:
     return True
 
 
-def _read_customers(batch: OpenBatch, ids: set[UUID]) -> dict[UUID, tuple[StoredCustomer, datetime | None]]:
+def _read_customers(batch: OpenBatch, ids: set[UUID]) -> Customers:
     rows = bulk_cursor().execute(_READ_CUSTOMERS, [batch.workspace_id, list(ids)], binary=True)
     return {row[0]: (StoredCustomer(*row[:3]), row[3]) for row in rows}
 
@@ -215,7 +267,7 @@ def _read_customers(batch: OpenBatch, ids: set[UUID]) -> dict[UUID, tuple[Stored
 def _load_people(
     batch: OpenBatch,
     named: Mapping[IdentifierPair, Known],
-    customers: Mapping[UUID, tuple[StoredCustomer, datetime | None]],
+    customers: Customers,
     rules: IdentityRules,
 ) -> People:
     """Those whom the facts name, with all that could forbid to join them."""
@@ -248,7 +300,11 @@ def _load_people(
 def _write(batch: OpenBatch, people: People, told: _Told, rules: IdentityRules) -> None:
     """Create those who are new, add identifiers and links, merge those who turned out to be one."""
     persons = [person for person in people.persons() if person.is_touched]
-    latest = max((link.at for link in told.links), default=None)
+    latest: dict[int, datetime] = {}
+    for link in told.links:
+        for pair in (link.strong, link.weak):
+            whose = id(people.person_of(pair))
+            latest[whose] = max(link.at, latest.get(whose, link.at))
     homes: dict[int, UUID | None] = {}
     home_of: dict[IdentifierPair, UUID | None] = {}
     created, touched = [], []
@@ -258,10 +314,10 @@ def _write(batch: OpenBatch, people: People, told: _Told, rules: IdentityRules) 
         home: UUID | None = None
         if person.customers:
             home = person.winner().id
-            touched.append((home, is_identified, latest))
+            touched.append((home, is_identified, latest.get(id(person))))
         elif person.named:
             home = told.ids[min(person.named, key=lambda pair: (rules.strength(pair), pair))]
-            created.append(NewCustomer(home, batch.now, is_identified, latest))
+            created.append(NewCustomer(home, batch.now, is_identified, latest.get(id(person))))
         homes[id(person)] = home
         home_of.update(dict.fromkeys(person.pairs, home))
     create_customers(batch, created)
