@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from psycopg.conninfo import conninfo_to_dict
@@ -10,6 +11,10 @@ from kapelle.kernel.postgres import PostgresUnavailable, database_url
 
 if TYPE_CHECKING:
     from kapelle.kernel.config import Config
+
+# Statements are prepared where `prepare=True` says so: look-ups whose planning takes longer than their work. (A pooler
+# that hands out connections by transaction can stand nowhere here anyway: the role is set for the whole connection.)
+_WHEN_ASKED = sys.maxsize
 
 
 def database_settings(config: Config, role: str) -> dict[str, Any]:
@@ -31,5 +36,5 @@ def database_settings(config: Config, role: str) -> dict[str, Any]:
         "PORT": parts.pop("port", ""),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**parts, **({"assume_role": role} if role else {})},
+        "OPTIONS": {**parts, "prepare_threshold": _WHEN_ASKED, **({"assume_role": role} if role else {})},
     }

@@ -98,7 +98,7 @@ def merge_by_hand(
         if losers:
             join_by_hand(batch, [Pair(winner, loser) for loser in losers], actor)
             close_customers(batch)
-            bulk_cursor().execute(_SETTLE_MERGED, {"workspace": workspace_id, "home": winner, "now": now})
+            bulk_cursor().execute(_SETTLE_MERGED, {"workspace": workspace_id, "home": winner, "now": now}, prepare=True)
             named = [str(loser) for loser in losers]
             record_audit(
                 actor=actor, action="customer.merged", target=str(winner), now=now, losers=named, reason=reason
@@ -110,10 +110,10 @@ def join_by_hand(batch: OpenBatch, pairs: Sequence[Pair], source: str) -> None:
     """Link the two of each pair, whatever the rules say, and work out everybody concerned. Raises TooEntangled."""
     ids = {customer for pair in pairs for customer in pair}
     cursor = bulk_cursor()
-    rows = cursor.execute(_FOUNDERS, [batch.workspace_id, list(ids)], binary=True).fetchall()
+    rows = cursor.execute(_FOUNDERS, [batch.workspace_id, list(ids)], prepare=True, binary=True).fetchall()
     names = {row_id: (kind, value) for row_id, kind, value in rows}
     winners, losers = columns(pairs, 2)
-    cursor.execute(_LIFT, {"workspace": batch.workspace_id, "winners": winners, "losers": losers})
+    cursor.execute(_LIFT, {"workspace": batch.workspace_id, "winners": winners, "losers": losers}, prepare=True)
     links = [manual_link(names[pair.winner], names[pair.loser], batch.now, source) for pair in pairs]
     add_links(batch, links, {name: row_id for row_id, name in names.items()})
     if replay(batch, ids, load_rules()) is None:

@@ -210,7 +210,9 @@ def refold(
     if not old:
         return {}
     folds = {customer_id: _Fold(customer_id, rules) for customer_id in old}
-    for customer_id, *row in bulk_cursor().execute(_READ_FOLD, [batch.workspace_id, list(old)], binary=True):
+    for customer_id, *row in bulk_cursor().execute(
+        _READ_FOLD, [batch.workspace_id, list(old)], prepare=True, binary=True
+    ):
         folds[customer_id].add(*row)
     new = [fold.profile() for fold in folds.values()]
     for profile in new:
@@ -221,7 +223,7 @@ def refold(
 
 def close_customers(batch: OpenBatch) -> None:
     """Tell columnar how many customers, and ways from an origin to them, this batch changed. Call once, at the end."""
-    row = bulk_cursor().execute(_COUNT, [batch.id, batch.id]).fetchone()
+    row = bulk_cursor().execute(_COUNT, [batch.id, batch.id], prepare=True).fetchone()
     customers, origins = row or (0, 0)
     close_batch(batch, {"customers": customers, "origins": origins})
 

@@ -139,9 +139,9 @@ def _load_component(batch: OpenBatch, seeds: set[UUID]) -> tuple[list[Node], lis
     """All identifiers that hang together with the seeds by links or by one customer, and their links by time."""
     cursor, workspace_id = bulk_cursor(), batch.workspace_id
     asked = {"seeds": list(seeds), "workspace": workspace_id, "most": MAX_COMPONENT + 1}
-    nodes = [Node(*row) for row in cursor.execute(_NODES, asked, binary=True)]
+    nodes = [Node(*row) for row in cursor.execute(_NODES, asked, prepare=True, binary=True)]
     pairs = {node.id: node.pair for node in nodes}
-    rows = cursor.execute(_LINKS, [list(pairs), workspace_id, MAX_LINKS + 1], binary=True).fetchall()
+    rows = cursor.execute(_LINKS, [list(pairs), workspace_id, MAX_LINKS + 1], prepare=True, binary=True).fetchall()
     if len(nodes) > MAX_COMPONENT or len(rows) > MAX_LINKS:
         log.warning("identity: more than %d linked identifiers are not worked out anew", MAX_COMPONENT)
         return None
@@ -195,10 +195,12 @@ def _write(
     moved = [node for node in nodes if node.customer_id != homes[node.id]]
     pointed = [node for node in nodes if node.founded and (node.merged_into or node.id) != homes[node.id]]
     if moved:
-        cursor.execute(_MOVE, [batch.id, *columns([(n.id, homes[n.id]) for n in moved], 2), batch.workspace_id])
+        cursor.execute(
+            _MOVE, [batch.id, *columns([(n.id, homes[n.id]) for n in moved], 2), batch.workspace_id], prepare=True
+        )
     if pointed:
         rows = columns([(n.id, None if homes[n.id] == n.id else homes[n.id]) for n in pointed], 2)
-        cursor.execute(_POINT, [batch.id, batch.now, *rows, batch.workspace_id])
+        cursor.execute(_POINT, [batch.id, batch.now, *rows, batch.workspace_id], prepare=True)
         # Whom it points to otherwise now was merged before: that merge is over.
         freed = [n.id for n in pointed if n.merged_into]
         if freed:

@@ -43,7 +43,7 @@ class IdentityRuleInvalid(Invalid):
 
 def load_rules() -> IdentityRules:
     """The rules of the open workspace."""
-    rows = bulk_cursor().execute(_READ, [current_workspace(), MAX_KINDS], binary=True)
+    rows = bulk_cursor().execute(_READ, [current_workspace(), MAX_KINDS], prepare=True, binary=True)
     rules = (KindRule(*plain, *(tuple(msgspec.json.decode(text)) for text in texts)) for *plain, texts in rows)
     return IdentityRules({rule.kind: rule for rule in rules})
 

@@ -128,7 +128,7 @@ def homes_of(origins: Iterable[UUID]) -> dict[UUID, UUID]:
 
 
 def _ask(sql: str, **asked: Any) -> psycopg.Cursor[tuple[Any, ...]]:
-    return bulk_cursor().execute(sql, {"workspace": current_workspace(), **asked}, binary=True)
+    return bulk_cursor().execute(sql, {"workspace": current_workspace(), **asked}, prepare=True, binary=True)
 
 
 def _read(wanted: str, **asked: Any) -> list[CustomerInfo]:

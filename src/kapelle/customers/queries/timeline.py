@@ -35,7 +35,7 @@ def list_timeline(
 ) -> tuple[list[TimelineItem], str | None]:
     """A page of the timeline (of events called `name` only), and the cursor to the next; raises NotFound."""
     sql, parameters = timeline_query(origins_of(resolve_customer(customer_id)), cursor, limit, name)
-    rows = bulk_cursor().execute(sql, parameters, binary=True).fetchall()
+    rows = bulk_cursor().execute(sql, parameters, prepare=True, binary=True).fetchall()
     page, following = cut_page(rows, limit, lambda row: (row[3], row[0]))
     return [_item(row) for row in page], following
 
