@@ -128,3 +128,13 @@ def test_products_are_found_by_the_beginning_of_their_id(api: Api) -> None:
     assert len(api.get("/products?group=A")["items"]) == 3
     assert len(api.get("/products?category=x")["items"]) == 4
     assert api.get("/categories")["items"] == []
+
+
+def test_the_settings_of_the_catalog_can_be_read_and_changed_one_by_one(api: Api, neighbor_api: Api) -> None:
+    defaults = {"order_empties_cart": True, "withdraw_limit": 0.3, "change_days": 90}
+    assert api.get("/catalog/settings") == defaults
+    assert api.call("PATCH", "/catalog/settings", {"withdraw_limit": 0.5}) == {**defaults, "withdraw_limit": 0.5}
+    api.call("PATCH", "/catalog/settings", {"change_days": 30})
+    assert api.get("/catalog/settings") == {**defaults, "withdraw_limit": 0.5, "change_days": 30}
+    assert neighbor_api.get("/catalog/settings") == defaults
+    assert api.call("PATCH", "/catalog/settings", {"withdraw_limit": 2}, status=422)["code"] == "invalid"

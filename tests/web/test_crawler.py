@@ -41,6 +41,7 @@ BODIES: dict[str, Any] = {
     "POST /identity/merges/{merge_id}/undo": None,
     "POST /identity/reviews/{review_id}/decide": {"decision": "dismiss"},
     "POST /products": {"external_id": "mine"},
+    "PATCH /catalog/settings": {"change_days": 9},
     "POST /orders": {"external_id": "mine", "lines": []},
     "PATCH /orders/{order_number}": {"status": "stolen"},
     "POST /orders/{order_number}/returns": {"document": "x"},
