@@ -38,7 +38,12 @@ def _run(live: Live, folder: Path, *options: str) -> None:
     done = subprocess.run(
         [_TOOL, "run", document, "--header", f"Authorization: Bearer {key}", *common, *options],
         cwd=folder,
-        env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(folder)},
+        env={
+            **os.environ,
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(folder),
+            "SCHEMATHESIS_HOOKS": "odd_bodies",
+            "PYTHONPATH": str(Path(__file__).parent),
+        },
         capture_output=True,
         text=True,
         check=False,
