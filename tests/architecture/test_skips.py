@@ -26,7 +26,7 @@ def _reason(call: ast.Call, name: str) -> str:
 
 def _skips(source: str) -> list[str]:
     """Reasons of all skips and expected failures in a test file."""
-    tree = ast.parse(source)
+    tree = _parse(source)
     found, called = [], set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func):
@@ -34,6 +34,13 @@ def _skips(source: str) -> list[str]:
             found.append(_reason(node, _name(node.func)))
     bare = [node for node in ast.walk(tree) if _name(node) and node not in called]
     return found + [NO_REASON] * len(bare)
+
+
+def _parse(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SystemError:  # CPython 3.11 miscounts its own depth when something else is parsed in the middle
+        return ast.parse(source)
 
 
 def _name(node: ast.AST) -> str:

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1_000
 MAX_BYTES = 1_000_000
+_FEW_ROWS = 100
 
 _LOOK = """
-SELECT ctid::text, workspace_id, octet_length(body) FROM inbox WHERE ctid >= %b::tid
+SELECT ctid::text, workspace_id, octet_length(body) FROM inbox WHERE ctid >= %b::tid AND ctid < %b::tid
 LIMIT %b FOR UPDATE SKIP LOCKED
 """
 _PAGES = "SELECT pg_relation_size('inbox') / current_setting('block_size')::int"
@@ -66,6 +67,7 @@ class Claimer:
     def __init__(self) -> None:
         self._head = 0  # page of the inbox's heap
         self._end = 0
+        self._limit = MAX_ROWS
         self._passed_over: set[UUID] = set()
 
     def claim(self) -> Claim:
@@ -79,7 +81,8 @@ class Claimer:
         workspaces, busy = self._lock_workspaces({row[1] for row in found})
         taken = [row[0] for row in found if row[1] in workspaces]
         left = [row[0] for row in found if row[1] not in workspaces]
-        self._head = _page(left[0] if left else taken[-1])
+        if self._head < self._end:
+            self._head = _page(left[0] if left else taken[-1])
         groups: dict[UUID, list[InboxRow]] = {workspace_id: [] for workspace_id in workspaces}
         for row in sorted(bulk_cursor().execute(_TAKE, [taken], binary=True)):
             item = InboxRow(*row)
@@ -87,14 +90,23 @@ class Claimer:
         return Claim(groups, busy)
 
     def _look(self) -> list[tuple[str, UUID, int]]:
-        """Places of rows that nobody else holds, within MAX_ROWS and (after the first) MAX_BYTES."""
+        """Places of the round's next rows that nobody else holds, within MAX_ROWS and (after the first) MAX_BYTES.
+
+        The round is over when there are no more than these.
+        """
         found: list[tuple[str, UUID, int]] = []
         size = 0
-        for row in bulk_cursor().execute(_LOOK, [f"({self._head},0)", MAX_ROWS], binary=True):
+        bounds = [f"({self._head},0)", f"({self._end},0)"]
+        rows = bulk_cursor().execute(_LOOK, [*bounds, self._limit], binary=True).fetchall()
+        for row in rows:
             size += row[2]
             if found and size > MAX_BYTES:
                 break
             found.append(row)
+        if len(found) == len(rows) < self._limit:
+            self._head = self._end
+        # Rows that are looked at and not taken are held back from others: of large ones look at fewer.
+        self._limit = max(_FEW_ROWS, min(MAX_ROWS, 2 * len(found) if len(found) == len(rows) else len(found)))
         return found
 
     def _lock_workspaces(self, waiting: set[UUID]) -> tuple[list[UUID], UUID | None]:
