@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import transaction
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 _LAST = "SELECT coalesce(max(id), 0) FROM identity_changes WHERE workspace_id = %b"
 _CHANGES = "SELECT id, customer_id FROM identity_changes WHERE workspace_id = %b AND id > %b ORDER BY id LIMIT %b"
 _MOST_CHANGES = 10_000
-_REMEMBERED = 100_000
+_REMEMBERED = 100_000  # facts of one workspace
+_REMEMBERED_IN_ALL = 300_000
 _LONGEST_SILENCE = 3600.0  # changes are kept for much longer than this
 
 
@@ -44,6 +46,9 @@ class _Seen:
         self._moved: dict[UUID, int] = {}  # customer -> the last change that took an identifier from it
         self._as_of = -1
         self._looked_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._facts)
 
     def look(self, workspace_id: UUID) -> None:
         """Learn what has changed; to be called under the workspace's lock."""
@@ -94,20 +99,21 @@ class _Seen:
 
 
 class SettledFacts:
-    """The memory of one process, over its workspaces."""
+    """The memory of one process, over its workspaces: those that were not asked for longest are forgotten first."""
 
     def __init__(self) -> None:
         self._of: OrderedDict[UUID, _Seen] = OrderedDict()
+        self._lock = Lock()
 
     def look(self, workspace_id: UUID) -> _Seen:
         """What is known of the workspace now."""
-        seen = self._of.setdefault(workspace_id, _Seen())
-        self._of.move_to_end(workspace_id)
+        with self._lock:
+            seen = self._of.setdefault(workspace_id, _Seen())
+            self._of.move_to_end(workspace_id)
+            while len(self._of) > 1 and sum(map(len, self._of.values())) > _REMEMBERED_IN_ALL:
+                self._of.popitem(last=False)
         seen.look(workspace_id)
-        while len(self._of) > _MOST_WORKSPACES:
-            self._of.popitem(last=False)
         return seen
 
 
-_MOST_WORKSPACES = 20
 SETTLED = SettledFacts()

@@ -162,7 +162,8 @@ class Supervisor:
             else:
                 slot.child = spawn(process.argv, log=slot.log, env=self._environ)
         except (KapelleError, OSError) as error:  # the latter: no space, no memory, no more processes
-            if not slot.was_ready:
+            # A fork server that has just ended is started again by its own row, or ends the start.
+            if not slot.was_ready and process.born_of is None:
                 raise
             wait = slot.backoff.after(0.0)
             slot.next_start = time.monotonic() + wait

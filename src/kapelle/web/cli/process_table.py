@@ -34,7 +34,8 @@ def process_table(config: Config, *, demo: bool = True) -> tuple[Process, ...]:
     migrated = _Once(config, cluster, "migrate", source=True)
     loaded = _Once(config, cluster, "demo-load", source=False)
     forks = ForkServer(config.fork_socket, _run()) if IS_SUPPORTED else None
-    engines, after = ("columnar", "postgres", "fork-server"), ("postgres", "fork-server", "migrate")
+    engines, filled = ("columnar", "postgres", "fork-server"), ("postgres", "migrate")
+    after = (*filled, "fork-server")
     table = (
         # columnar is started first, because making a PostgreSQL cluster takes a moment
         Process("columnar", _run("columnar"), layer=1, vital=False, reload=False, ready=partial(columnar_ok, config)),
@@ -67,7 +68,7 @@ def process_table(config: Config, *, demo: bool = True) -> tuple[Process, ...]:
         Process("jobs", _run("worker", "jobs"), after, layer=2, born_of=forks),
         Process("demo-smtp", _run("demo", "smtp"), after, layer=2, born_of=forks),
         Process("web", _run("web"), after, layer=3, born_of=forks),
-        Process("edge", _run("edge"), after, layer=4, ready=partial(is_serving, config)),
+        Process("edge", _run("edge"), filled, layer=4, ready=partial(is_serving, config)),
     )
     absent = {
         "columnar": config.clickhouse_url,
